@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-from oracle import restore_key
+from beginnings import Beginning, beginning
+from histories import active_offer, sends_to, write_rows
+from oracle import query, restore_key
 from processes import process
 
 from pipelines.cli.app import app
@@ -24,19 +26,17 @@ from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
-from pipelines.push.ledger.queries.revenue.absent import Entry
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
-from pipelines.push.revenue.turned_up_late import _learned, _turned_up_on, _verdict
 from pipelines.push.run import push
-from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
+from pipelines.sandbox import API_KEY, Account, Fault, Server, running, seed_account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
 
-BOTH = ["sends", "revenue"]
+BOTH, REVENUE = ["sends", "revenue"], ["revenue"]
 
 DYING = """
 import os
@@ -58,9 +58,35 @@ run.push(load_settings(), ["sends", "revenue"])
 @pytest.fixture
 def account() -> Account:
     """A small account, so that a reading is one request."""
+    return _empty()
+
+
+def _empty() -> Account:
     account = seed_account(contacts=60)
     account.revenue.clear()
     return account
+
+
+@pytest.fixture(scope="session")
+def _sends_pushed(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> Beginning:
+    def make(folder: Path) -> Account:
+        account = _empty()
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            write_history(account, settings.history, 60, ["5"])
+            (settings.history / "revenue.ndjson").unlink()
+            push(settings, ["sends"])
+        return account
+
+    return beginning(tmp_path_factory, "sends-to-forty", make)
+
+
+@pytest.fixture
+def sends_pushed(account: Account, settings: Settings, _sends_pushed: Beginning) -> None:
+    """The account has 60 sends to 40 people already, through a ledger on SQLite."""
+    _sends_pushed.restore(account, settings)
 
 
 @pytest.fixture
@@ -82,26 +108,15 @@ def give(account: Account, either: Settings) -> Callable[..., list[Row]]:
 def write_history(
     account: Account, folder: Path, number: int, amounts: list[str], contacts: int = 40
 ) -> list[Row]:
-    offer = next(str(offer["id"]) for offer in account.offers if offer["status"] == "active")
     known = list({row["phone_number"]: row for row in account.contacts()}.values())[:contacts]
     assert len(known) == contacts
-    sends = [
-        {
-            "id": f"m{n:06}",
-            "to_number": known[n % contacts]["phone_number"],
-            "list_id": known[n % contacts]["list_id"],
-            "timestamp": "2024-05-01T10:00:00Z",
-        }
-        for n in range(number)
-    ]
+    sends = sends_to(known, number)
+    sale = {"offer_id": active_offer(account), "timestamp": "2024-06-01T00:00:00Z"}
     sales = [
-        {"message_id": row["id"], "offer_id": offer, "revenue": amounts[n % len(amounts)],
-         "timestamp": "2024-06-01T00:00:00Z"}
-        for n, row in enumerate(sends)
-    ]  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
+        {**sale, "message_id": row["id"], "revenue": amounts[n % len(amounts)]} for n, row in enumerate(sends)
+    ]
     for name, rows in (("sends", sends), ("revenue", sales)):
-        (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_rows(folder / f"{name}.ndjson", rows)
     return sends
 
 
@@ -130,88 +145,84 @@ def store(settings: Settings, sales: list[Row]) -> None:
     assert reply.json()["success_count"] == len(sales)
 
 
+def sales_of(settings: Settings) -> list[Row]:
+    """The sales of the file, as the account takes them."""
+    rows = map(json.loads, (settings.history / "revenue.ndjson").read_text().splitlines())
+    return [{**row, "revenue": float(row["revenue"])} for row in rows]
+
+
 def open_alarms(settings: Settings) -> list[Any]:
     with open_ledger(settings) as ledger, ledger.begin() as connection:
         return alarms(connection)
 
 
+@pytest.mark.usefixtures("sends_pushed")
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
-def test_a_call_that_is_carried_out_within_the_settle_time_counts_once(
-    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
-) -> None:
-    """However late: it is not there yet when it is read first, and its rows are not sent again."""
-    rows = give(60, ["5"])
-    server.faults.active.append(Fault("latency", path="history/revenue", seconds=2.0, times=2))
-    report = push(slow, BOTH)
-    assert report.outcomes["revenue"] == Outcomes(60, accepted=60)
-    assert events(account) == once(rows)
-    assert not open_alarms(slow)
-
-
-@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
-def test_a_call_that_was_never_carried_out_is_sent_again_after_the_settle_time(
+def test_a_call_counts_once_that_is_carried_out_within_the_settle_time_and_one_that_never_is(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """It takes two readings that agree, the second one after the settle time; a line says how long that takes."""
-    rows = give(40, ["5", "7.25"])
-    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    """However late, rows of the first one are not there yet when it is read first, and they are not sent again.
+
+    Those of the second one are: it takes two readings that agree, the second one after the settle time; a line says
+    how long that takes.
+    """
+    rows = give(60, ["5", "7.25"])
+    faults = server.faults.active
+    faults.append(Fault("latency", path="history/revenue", seconds=2.0, times=1))
+    faults.append(Fault("reset-before", path="history/revenue", skip=1, times=1))
     with caplog.at_level(logging.WARNING):
-        report = push(slow, BOTH)
-    assert report.outcomes["revenue"] == Outcomes(40, accepted=40)
+        report = push(slow, REVENUE)
+    assert report.outcomes["revenue"] == Outcomes(60, accepted=60)
     assert events(account) == once(rows)
     assert not open_alarms(slow)
     assert "Ctrl-C is safe" in caplog.text
     with open_ledger(slow) as ledger:
-        lost, *again = (call for call in ledger.chunks() if call["dataset"] == "revenue")
-    assert lost["state"] == "lost"
+        late, lost, *again = (call for call in ledger.chunks() if call["dataset"] == "revenue")
+    assert (late["state"], late["rows"], lost["state"]) == ("lost", 40, "lost")
+    assert sum(call["rows"] for call in (late, lost)) <= sum(call["rows"] for call in (late, *again)) == 60
     assert {call["state"] for call in again} == {"answered"}
     first = datetime.fromisoformat(again[0]["intended_at"])
     assert (first - datetime.fromisoformat(lost["sent_at"])).total_seconds() >= 4
 
 
 @pytest.mark.parametrize("either", ["postgresql"], indirect=True)
-def test_a_call_is_as_old_as_its_last_attempt(
+def test_without_waiting_all_other_contacts_go_on_and_the_next_push_settles_it(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
-    """An attempt that leaves later than the intent, here after a 429, is on record before the account has it."""
-    rows = give(5, ["5"])
+    """A second row of a contact with one in doubt waits, all others go; once that is old enough, it is settled.
+
+    A call is as old as its last attempt: one that leaves later than the intent, here after a 429, is on record before
+    the account has it.
+    """
+    rows = give(80, ["5"], contacts=40)
+    patient = slow.model_copy(update={"settle_seconds": 3600.0})
+    server.faults.active.append(Fault("half", path="history/revenue", times=1))
+    for _ in range(2):
+        report = push(patient, BOTH, wait=False)
+        of = report.outcomes["revenue"]
+        waiting = of.in_doubt
+        assert 0 < waiting == report.unsettled.waiting < 40
+        assert of == Outcomes(80, accepted=2 * (40 - waiting), in_doubt=waiting, pending=waiting)
+        assert 0 < report.unsettled.seconds <= 3600
+    assert max(events(account).values(), default=1) == 1
+    settled = "SELECT count(*) FROM imports.records WHERE code = 'settled' AND outcome = 'accepted'"
+    assert query(slow.warehouse, settled) == [(40 - waiting,)]
+
     calls: list[dict[str, Any]] = []
 
     def look(entity: str, _: Row) -> None:
         if not calls and entity == "revenue":
             with open_ledger(slow) as ledger:
-                calls.extend(call for call in ledger.chunks() if call["dataset"] == "revenue")
+                calls.extend(call for call in ledger.chunks() if call["state"] == "intended")
 
     account.refuse = look
     server.faults.active.append(Fault("429", path="history/revenue", seconds=2, times=1))
-    push(slow, BOTH)
-    ((state, intended, sent),) = [(call["state"], call["intended_at"], call["sent_at"]) for call in calls]
-    assert state == "intended"
-    assert (datetime.fromisoformat(sent) - datetime.fromisoformat(intended)).total_seconds() >= 2
-    assert events(account) == once(rows)
-
-
-@pytest.mark.parametrize("either", ["postgresql"], indirect=True)
-def test_without_waiting_all_other_contacts_go_on_and_the_next_push_settles_it(
-    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
-) -> None:
-    """A second row of a contact with one in doubt waits, all others go; once that is old enough, it is settled."""
-    rows = give(80, ["5"], contacts=40)
-    patient = slow.model_copy(update={"settle_seconds": 3600.0})
-    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
-    for _ in range(2):
-        report = push(patient, BOTH, wait=False)
-        of = report.outcomes["revenue"]
-        waiting = of.in_doubt
-        assert 0 < waiting == report.unsettled.waiting <= 40
-        assert of == Outcomes(80, accepted=2 * (40 - waiting), in_doubt=waiting, pending=waiting)
-        assert 0 < report.unsettled.seconds <= 3600
-    assert max(events(account).values(), default=1) == 1
-    impatient = slow.model_copy(update={"settle_seconds": 0.0})
-    report = push(impatient, BOTH, wait=False)
+    report = push(slow.model_copy(update={"settle_seconds": 0.0}), BOTH, wait=False)
     assert report.outcomes["revenue"] == Outcomes(80, accepted=80)
     assert events(account) == once(rows)
+    ((intended, sent),) = [(call["intended_at"], call["sent_at"]) for call in calls]
+    assert (datetime.fromisoformat(sent) - datetime.fromisoformat(intended)).total_seconds() >= 2
 
 
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
@@ -227,8 +238,7 @@ def test_what_turns_up_before_it_was_sent_again_stops_nothing(
     assert dying.returncode == 9, words.decode()
     with open_ledger(hasty) as ledger:
         assert ledger.outcomes()["revenue"] == Outcomes(5, pending=5)
-    lines = (hasty.history / "revenue.ndjson").read_text().splitlines()
-    store(hasty, [{**(row := json.loads(line)), "revenue": float(row["revenue"])} for line in lines])
+    store(hasty, sales_of(hasty))
     report = push(hasty, BOTH)
     assert report.outcomes["revenue"] == Outcomes(5, accepted=5)
     assert events(account) == once(rows)
@@ -291,6 +301,7 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     assert "alarms" not in sync("status", "--json")[1]
 
 
+@pytest.mark.usefixtures("sends_pushed")
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_what_a_person_called_absent_after_the_ledger_was_lost_is_an_alarm_too(
     account: Account, either: Settings, server: Server, give: Callable[..., list[Row]]
@@ -299,7 +310,7 @@ def test_what_a_person_called_absent_after_the_ledger_was_lost_is_an_alarm_too(
     rows = give(3, ["5", "7.25"])
     hasty = either.model_copy(update={"settle_seconds": 0.0})
     server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
-    push(either, BOTH, wait=False)
+    push(either, REVENUE, wait=False)
     (hasty.data_dir / "ledger.db").unlink()
     shutil.rmtree(hasty.parquet_dir / "imports")
     adopt(hasty)
@@ -307,32 +318,35 @@ def test_what_a_person_called_absent_after_the_ledger_was_lost_is_an_alarm_too(
     assert len(lost) == 3
     resolve(hasty, lost, Outcome.PENDING, "not in the account")
     assert push(hasty, BOTH).unsettled.alarms == 0
-    sales = [json.loads(line) for line in (hasty.history / "revenue.ndjson").read_text().splitlines()]
-    store(hasty, [{**sale, "revenue": float(sale["revenue"])} for sale in sales])
+    store(hasty, sales_of(hasty))
     assert push(hasty, BOTH).unsettled.alarms == 1
     (alarm,) = open_alarms(hasty)
     assert (alarm.rows, alarm.sent_again, events(account)) == (3, 3, once(rows + rows))
 
 
-@pytest.mark.parametrize("landed", [0, 2])
+@pytest.mark.usefixtures("sends_pushed")
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_what_landed_before_a_person_called_it_absent_is_not_sent_again(
-    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]], landed: int
+    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
-    """A reading did not show it, so it is looked for from then on, not from the first reading after the decision."""
-    rows = give(3, ["5", "7.25"])
+    """A reading did not show it, so it is looked for from then on, not from the first reading after the decision.
+
+    Of six rows of one call two landed; the others are sent.
+    """
+    rows = give(6, ["5", "7.25"])
     server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
-    push(either, BOTH, wait=False)
+    push(either, REVENUE, wait=False)
     lost = [doubt.identity for doubt in in_doubt(either)]
-    sales = [json.loads(line) for line in (either.history / "revenue.ndjson").read_text().splitlines()]
-    if landed:
-        store(either, [{**sale, "revenue": float(sale["revenue"])} for sale in sales[:landed]])
+    store(either, sales_of(either)[1:3])
     resolve(either, lost, Outcome.PENDING, "the evidence shows that it is not there")
-    report = push(either, BOTH)
-    assert (len(lost), report.outcomes["revenue"]) == (3, Outcomes(3, accepted=3))
+    calls = len(account.log)
+    report = push(either, REVENUE)
+    assert (len(lost), report.outcomes["revenue"]) == (6, Outcomes(6, accepted=6))
     assert (events(account), report.unsettled.alarms) == (once(rows), 0)
+    assert sum(one.records or 0 for one in account.log[calls:]) == 4
 
 
+@pytest.mark.usefixtures("sends_pushed")
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_what_a_person_says_and_a_reading_shows_otherwise_is_in_doubt_again(
     account: Account, either: Settings, server: Server, give: Callable[..., list[Row]],
@@ -350,16 +364,19 @@ def test_what_a_person_says_and_a_reading_shows_otherwise_is_in_doubt_again(
         [Fault("reset-before", path="history/revenue", times=1), Fault("revoke", path="contacts", skip=1)]
     )
     with pytest.raises(AccessError):
-        push(either, BOTH)
+        push(either, REVENUE)
     faults.clear()
     restore_key(server)
     lost = [doubt.identity for doubt in sorted(in_doubt(either), key=lambda doubt: doubt.message_id)]
-    sales = [json.loads(line) for line in (either.history / "revenue.ndjson").read_text().splitlines()]
-    store(either, [{**sale, "revenue": float(sale["revenue"])} for sale in sales[:2]])
-    said = (Outcome.REJECTED, Outcome.PENDING, Outcome.ACCEPTED, Outcome.REJECTED)
-    for identity, outcome in zip(lost, said, strict=True):
-        resolve(either, [identity], outcome, "seen so in the account")
-    assert push(either, BOTH).outcomes["revenue"] == Outcomes(4, accepted=1, in_doubt=2, rejected=1)
+    store(either, sales_of(either)[:2])
+    said = (
+        (Outcome.REJECTED, [lost[0], lost[3]]),
+        (Outcome.PENDING, [lost[1]]),
+        (Outcome.ACCEPTED, [lost[2]]),
+    )
+    for outcome, identities in said:
+        resolve(either, identities, outcome, "seen so in the account")
+    assert push(either, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=1, in_doubt=2, rejected=1)
     assert events(account) == once(rows[:2])
     assert [(doubt.identity, doubt.code) for doubt in in_doubt(either)] == sorted(
         (lost[n], "contradicted") for n in (0, 2)
@@ -371,24 +388,5 @@ def test_what_a_person_says_and_a_reading_shows_otherwise_is_in_doubt_again(
     assert "2 rows of revenue are in doubt" in "".join(capsys.readouterr())
 
     resolve(either, [lost[0], lost[2]], Outcome.REJECTED, "still said so")
-    assert push(either, BOTH).outcomes["revenue"] == Outcomes(4, accepted=1, rejected=3)
+    assert push(either, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=1, rejected=3)
     assert reconcile(either).findings["more"] == 2  # revenue and conversions of the one that is there
-
-
-def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
-    """Half as much again as the age at which it was seen; where the last look was long ago, that look is it."""
-
-    def late(read_from: str | None) -> Entry:
-        sent = "2026-01-01T00:00:00+00:00"
-        return Entry(
-            1, "r", 1, "+15550000001", "1", 5, sent, read_from, read_from, 0, 0, 0, 0, Outcome.PENDING
-        )
-
-    assert _learned([late(None)], "2026-01-01T00:10:00+00:00") == (600.0, 900.0)
-    assert _learned([late("2026-01-01T01:00:00+00:00")], "2026-01-01T09:00:00+00:00") == (32_400.0, 7_200.0)
-    assert _learned([late(None)], "2026-01-03T00:00:00+00:00") == (172_800.0, 3_600.0)
-    assert tuple(_verdict(Outcome.PENDING, certain=certain).outcome for certain in (True, False)) == (
-        Outcome.ACCEPTED,
-        Outcome.IN_DOUBT,
-    )
-    assert _turned_up_on([late(None)], None, [], ("", "")) is None
