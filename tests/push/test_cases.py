@@ -163,29 +163,23 @@ EXPECTED = {
 }
 
 
-TOGETHER = (
-    (
-        "02-zone-abbreviations", "07-backslash-escaped-quotes", "08-stray-opening-quote",
-        "09c-mixed-endings-concatenated", "10-excel-sep-line", "11-trailing-delimiter-everywhere", "12-cp1252",
-        "13-csv-injection-guard", "22-epoch-and-dmy",
-    ),
-    (
-        "01-us-two-digit-year", "04-ndjson-key-case", "05-null-words-as-record_id", "06-excel-scientific-ids",
-        "14-space-after-comma", "16-parquet-binary-strings", "17-parquet-float-ids", "18e-parquet-nested-message",
-        "19-mongo-export-ndjson", "21b-ndjson-mixed-endings", "23-amounts",
-    ),
+APART = (
+    ("03-other-suffixes-ignored",),
     ("11c-excel-blank-rows", "12d-utf16-no-bom", "16b-parquet-pandas-index"),
-    ("11d-pandas-index-column", "12e-one-bad-byte-mojibake"),
-)  # fmt: skip
-"""Cases that are pushed at once, as people do: no two of a push have an id in common, and none has folders."""
+    ("11d-pandas-index-column", "12e-one-bad-byte-mojibake", "16c-hive-folders"),
+    ("03-other-suffixes-ignored and --ignore-unread", "16e-hive-key-named-like-a-column"),
+)
+"""Cases are pushed at once, as people do, but for these: no two of a push have an id in common."""
 
-PUSHES = (*TOGETHER, *((name,) for name in EXPECTED if not any(name in names for names in TOGETHER)))
+PUSHES = (tuple(name for name in EXPECTED if not any(name in names for names in APART)), *APART)
 
 
 def expected(names: tuple[str, ...]) -> Case:
     """What must become of cases that are pushed together."""
     cases = [EXPECTED[name] for name in names]
-    merged = Case(code=max(case.code for case in cases), more=cases[0].more)
+    merged = Case(
+        code=max(case.code for case in cases), more=tuple(word for case in cases for word in case.more)
+    )
     for case in cases:
         assert not merged.sends.keys() & case.sends.keys()
         merged.sends.update(case.sends)
@@ -262,13 +256,15 @@ def folder(served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def run(names: tuple[str, ...], folder: Path, *arguments: str) -> int:
     """Push the files of cases as at a terminal; the exit code."""
     history = folder / "history"
-    if len(names) == 1:
-        shutil.copytree(CASES / names[0].split(" ", maxsplit=1)[0], history)
-    else:
-        history.mkdir(parents=True)
-        for name in names:
-            for file in (CASES / name).iterdir():
-                shutil.copy(file, history / f"{file.stem}-{name}{file.suffix}")
+    history.mkdir(parents=True)
+    for case in names:
+        name = case.split(" ", maxsplit=1)[0]
+        for found in (CASES / name).iterdir():
+            stem, _, kind = found.name.partition(".")
+            if found.is_dir():
+                shutil.copytree(found, history / stem)
+            else:
+                shutil.copy(found, history / f"{stem}-{name}.{kind}")
     with pytest.raises(SystemExit) as ended:
         app(["push", *arguments])
     return int(ended.value.code or 0)
@@ -324,5 +320,5 @@ def test_what_is_not_read_is_named(people: Account, folder: Path, capsys: pytest
     """A file that is named like a dataset and not read is named with a remedy, before anything is sent."""
     run(("03-other-suffixes-ignored",), folder)
     told = " ".join(capsys.readouterr().err.split())
-    assert "clicks.xlsx is a spreadsheet: save each sheet as CSV UTF-8" in told
+    assert "clicks-03-other-suffixes-ignored.xlsx is a spreadsheet: save each sheet as CSV UTF-8" in told
     assert not people.sends

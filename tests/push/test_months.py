@@ -70,10 +70,6 @@ def test_what_another_month_left_is_not_sent(
         return run.what, run.sent, run.pending
 
     account.refuse = lambda _, row: ("list_not_found", "No such list") if row.get("id") == "m000003" else None
-    push(settings, ["sends"], between=MAY)
-    account.refuse = None
-    push(settings, ["sends"], between=JUNE, retry_rejected=True)
-    assert outcomes(settings)["sends"] == Outcomes(6, accepted=5, rejected=1), "the rejected one is of May"
 
     def suspend(_: int, account: Account) -> None:
         account.suspended = any(one.path == "/history/revenue" for one in account.log)
@@ -81,15 +77,17 @@ def test_what_another_month_left_is_not_sent(
     account.before_request = suspend  # no reading follows
     server.faults.active.append(Fault("reset-before", method="POST", path="revenue", times=1))
     with pytest.raises(AccessError):
-        push(settings, ["revenue"], between=MAY)
-    account.before_request, account.suspended = None, False
+        push(settings, BOTH, between=MAY)
+    account.refuse, account.before_request, account.suspended = None, None, False
+    assert outcomes(settings)["sends"] == Outcomes(6, accepted=3, rejected=1, pending=2)
     assert (outcomes(settings)["revenue"].in_doubt, sold(account)) == (2, [])
 
     with caplog.at_level(logging.WARNING):
-        push(settings, ["revenue"], between=JUNE)
+        push(settings, BOTH, between=JUNE, retry_rejected=True)
+    assert outcomes(settings)["sends"] == Outcomes(6, accepted=5, rejected=1), "the rejected one is of May"
     assert sold(account) == [5.0, 6.0]
     assert "revenue: 2 rows of other months were sent without success, and stay pending" in caplog.text
-    assert sent_by_last() == ("push revenue of 2024-06", 2, 0)
+    assert sent_by_last() == ("push sends revenue of 2024-06", 4, 0)
     assert outcomes(settings)["revenue"] == Outcomes(6, accepted=2, parked=1, pending=3)
 
     push(settings, BOTH, between=MAY, retry_rejected=True)
