@@ -1,6 +1,7 @@
 """An account that three pushes went to, with what was left of ledger and warehouse after each."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,6 @@ def sales(number: int) -> list[float]:
     return [n + 0.5 for n in range(number)]
 
 
-def to_send(settings: Settings) -> int:
+def to_send(settings: Settings, datasets: Sequence[str] = BOTH) -> int:
     """How many sales a push would send."""
-    return plan(settings, BOTH).plans["revenue"].intake.pending
+    return plan(settings, datasets).plans["revenue"].intake.pending

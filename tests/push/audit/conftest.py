@@ -39,7 +39,6 @@ def pushed(
             write_sales(settings, account, CUT_OFF)
             intake(settings, BOTH)
             send(settings, BOTH)
-        account.log.clear()
         return account
 
     state = beginning(tmp_path_factory, "pushed-thrice", make)

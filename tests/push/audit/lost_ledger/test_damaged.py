@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from damages import DAMAGES
 from histories import sends_to, write_rows
+from oracle import query
 from pushed_thrice import BOTH, CUT_OFF, LAST, SECOND, Pushed, sales, to_send
 
 from pipelines.errors import StorageError
@@ -17,7 +18,10 @@ from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive.rows import refuse_damaged
 from pipelines.push.audit.lost_ledger.calls_under_way import pushed_folder
 from pipelines.push.audit.lost_ledger.detect import lost
+from pipelines.push.audit.lost_ledger.survivors import add_rows, opened_archive
+from pipelines.push.resolve import in_doubt
 from pipelines.push.run import plan, push, send
+from pipelines.settings import Settings
 
 
 def rewritten(content: bytes, change: Callable[[pa.Table], pa.Table]) -> bytes:
@@ -43,6 +47,13 @@ def another_row_twice(content: bytes) -> bytes:
     return rewritten(content, lambda table: pa.concat_tables([table[:1], table[:1], table[2:]]))
 
 
+def read_notes(settings: Settings) -> None:
+    """Read what is noted of calls and of their revenue, as taking over does."""
+    with opened_archive(settings) as archive:
+        assert archive
+        add_rows(archive, settings, [])
+
+
 def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> None:
     """Nothing is sent; without the folder the latest ledger goes on, and notes are written again.
 
@@ -51,40 +62,48 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
     pushed.restore("present", "of the second push")
     settings, folder = pushed.settings, pushed_folder(pushed.settings)
     calls, rows = folder / "calls.parquet", folder / "revenue.parquet"
-    whole = calls.read_bytes()
     damages = (*DAMAGES.values(), nothing_but_nulls, another_row_twice)
+    reading = partial(read_notes, settings)
     who_asks = (partial(push, settings, BOTH), partial(plan, settings, BOTH), partial(lost, settings))
-    for damaged, ask in zip(damages, cycle(who_asks)):  # who asks and what is damaged do not depend
-        calls.write_bytes(damaged(whole))
-        with pytest.raises(StorageError, match=r"calls.parquet is damaged: ") as refused:
-            ask()
+    # who asks and what is damaged do not depend
+    for path, asks in ((rows, (reading,) * 6), (calls, (*who_asks, *(reading,) * 3))):
+        whole = path.read_bytes()
+        for damaged, ask in zip(damages, asks, strict=True):
+            path.write_bytes(damaged(whole))
+            with pytest.raises(StorageError, match=f"{path.name} is damaged: ") as refused:
+                ask()
+        if path == rows:
+            rows.unlink()
+            with pytest.raises(StorageError, match=r"revenue.parquet is damaged: it is not there"):
+                reading()
+            rows.write_bytes(whole)
     assert "move that folder away and push" in refused.value.remedy
+    # beside an older ledger, what is taken over is not all that the account has
+    assert "also the older ledger" in refused.value.remedy
     assert "\n" not in str(refused.value)
     assert pushed.sales == sales(CUT_OFF)
     folder.rename(settings.data_dir / "away")
     assert push(settings, BOTH).outcomes["revenue"].accepted == LAST
     assert (pushed.sales, calls.exists()) == (sales(LAST), True)
 
-    # an older ledger is moved away as well: beside it, what is taken over is not all that the account has
-    assert "also the older ledger" in refused.value.remedy
-    pushed.restore("of the first push", "of the second push")
-    folder.rename(settings.data_dir / "away")
-    (settings.data_dir / "ledger.db").unlink()
-    assert adopt(settings).rows == CUT_OFF
-    assert push(settings, BOTH).outcomes["revenue"].accepted == LAST - (CUT_OFF - SECOND)
-    assert pushed.sales == sales(LAST)
 
+def test_an_archive_without_its_notes_counts(pushed: Pushed) -> None:
+    """Damaged ones were moved away, or an earlier version wrote none: it says what was about to be sent.
+
+    Beside an empty ledger nothing leaves, and its rows are taken over.
+    """
     pushed.restore("deleted", "deleted")
-    whole = rows.read_bytes()
-    for damaged in (*DAMAGES.values(), nothing_but_nulls, another_row_twice):
-        rows.write_bytes(damaged(whole))
-        with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
-            adopt(settings)
-    rows.unlink()
-    with pytest.raises(StorageError, match=r"revenue.parquet is damaged: it is not there"):
+    settings, folder = pushed.settings, pushed_folder(pushed.settings)
+    rows = folder / "revenue.parquet"
+    rows.write_bytes(another_row_twice(rows.read_bytes()))
+    with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
         adopt(settings)
     folder.rename(settings.data_dir / "away")
+    with pytest.raises(StorageError, match="The ledger is empty"):
+        push(settings, BOTH)
     assert adopt(settings).in_doubt == CUT_OFF, "the archive has them all"
+    assert len(in_doubt(settings)) == CUT_OFF
+    assert to_send(settings) == LAST - CUT_OFF
 
 
 def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
@@ -101,16 +120,18 @@ def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
         path.write_bytes(damaged)
         with pytest.raises(StorageError, match="under-way is damaged"):
             push(settings, BOTH)
-    for other in (b'"amount": [7, ', b'"amounts": [', b'"amount": [, '):
+    others = (b'"amount": [7, ', b'"amounts": [', b'"amount": [, ')
+    for other, ask in zip(others, (adopt, read_notes, read_notes), strict=True):
         path.write_bytes(whole.replace(b'"amount": [', other, 1))
         with pytest.raises(StorageError, match="under-way is damaged"):
-            adopt(settings)
+            ask(settings)
 
 
 def test_notes_of_calls_under_way_without_their_end_are_named(pushed: Pushed) -> None:
     """A line that was there before its call left is not taken for one that was cut off while it was written.
 
-    Without the folder, and beside a ledger that is lost, what the archive has is taken over in doubt.
+    Without the folder, and beside a ledger that is lost, what the archive has is taken over: as answered as the
+    warehouse has it, what it does not have in doubt.
     """
     pushed.restore("deleted", "of the second push")
     settings, path = pushed.settings, pushed_folder(pushed.settings) / "under-way"
@@ -121,9 +142,12 @@ def test_notes_of_calls_under_way_without_their_end_are_named(pushed: Pushed) ->
         with pytest.raises(StorageError, match="under-way is damaged: its end is missing"):
             ask()
     path.parent.rename(settings.data_dir / "away")
+    answered = "SELECT count(*) FROM imports.records WHERE dataset = 'revenue' AND chunk IS NOT NULL"
+    assert query(settings.warehouse, answered) == [(SECOND,)]
     done = adopt(settings)
     assert (done.rows, done.in_doubt) == (CUT_OFF, CUT_OFF - SECOND)
-    assert to_send(settings) == LAST - CUT_OFF
+    assert push(settings, BOTH).outcomes["revenue"].accepted == LAST - (CUT_OFF - SECOND)
+    assert pushed.sales == sales(LAST)
 
 
 def altered_within(content: bytes) -> bytes:

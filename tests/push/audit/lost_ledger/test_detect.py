@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beginnings import seeded
+from pushed_thrice import Pushed
 
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.doctor import doctor
@@ -21,10 +23,11 @@ from pipelines.cli.shared.attention import attention
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.detect import Lost, lost
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.run import push
-from pipelines.sandbox import API_KEY, Account, Server, seed_account
+from pipelines.push.run import intake, push
+from pipelines.sandbox import API_KEY, Account
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
 
@@ -36,10 +39,7 @@ Some = Callable[[int], list[Row]]
 @pytest.fixture
 def account() -> Account:
     """A small account: it is read several times."""
-    account = seed_account(contacts=60)
-    for offer in account.offers:
-        offer["external_platform"] = None
-    return account
+    return seeded(60)
 
 
 def firing(settings: Settings) -> dict[str, str]:
@@ -63,35 +63,22 @@ def shown(command: Callable[..., Any], capsys: pytest.CaptureFixture[str], **opt
 
 
 def test_a_ledger_that_is_lost_or_older_is_reported_everywhere(
-    account: Account,
-    server: Server,
-    settings: Settings,
-    write: Write,
-    some_sends: Some,
-    offer: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    pushed: Pushed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By alerts, status, doctor, the report, rejects and reconcile; no longer once it is back or was taken over."""
-    for name, value in (("API_KEY", API_KEY), ("BASE_URL", server.url), ("DATA_DIR", settings.data_dir)):
+    settings, account = pushed.settings, pushed.account
+    given = (("API_KEY", API_KEY), ("BASE_URL", settings.base_url), ("DATA_DIR", settings.data_dir))
+    for name, value in given:
         monkeypatch.setenv(f"TRACKLY_{name}", str(value))
-    sales = [
-        {"record_id": f"r{n}", "message_id": f"m{n:06}", "offer_id": offer, "revenue": 1 + n}
-        for n in range(4)
-    ]
-    write("sends.ndjson", [*some_sends(6), {"id": "bad"}])
-    write("revenue.ndjson", sales[:2])
-    push(settings, ["sends", "revenue"])
-    backup = settings.data_dir / "backup.db"
-    shutil.copy(settings.data_dir / "ledger.db", backup)
-    write("revenue.ndjson", sales)
-    push(settings, ["revenue"])
-    latest = settings.data_dir / "latest.db"
-    shutil.copy(settings.data_dir / "ledger.db", latest)
+    pushed.restore("present", "of the second push")
+    with (settings.history / "sends.ndjson").open("a") as file:
+        file.write('{"id": "bad"}\n')  # for `rejects`
+    intake(settings, ["sends"])
+    publish_imports(settings)
     assert not lost(settings)
     assert "lost:ledger" not in firing(settings)
 
-    lose(settings, backup)
+    lose(settings, pushed.backups / "of the second push" / "ledger.db")
     assert "does not know 1 call" in firing(settings)["lost:ledger"]
     lose(settings)
     text = firing(settings)["lost:ledger"]
@@ -120,7 +107,7 @@ def test_a_ledger_that_is_lost_or_older_is_reported_everywhere(
     warehouse.rename(settings.warehouse)
     adopt(settings)
     assert "lost:ledger" not in firing(settings)
-    lose(settings, latest)
+    lose(settings, pushed.state.data_dir / "ledger.db")
     assert "lost:ledger" not in firing(settings)
 
 
