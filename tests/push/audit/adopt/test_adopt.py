@@ -24,6 +24,7 @@ from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.adopt.adopt import adopt
+from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
@@ -33,7 +34,7 @@ from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.push.stage.database import stage_path
-from pipelines.sandbox import API_KEY, Account, Fault, Server, running
+from pipelines.sandbox import API_KEY, Account, Fault, running
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS
 
@@ -138,15 +139,14 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
         assert accounted(settings) == records
         assert not in_doubt(settings)
     assert adopt(settings).rows == 0
-    planned = plan_push(settings, ["revenue"]).plans["revenue"]
-    assert (planned.intake.pending, planned.intake.known) == (0, planned.intake.rows_in)
     with existing_ledger(settings) as ledger:
         assert ledger
         assert balances(ledger)["revenue"].agrees
         with ledger.figures() as figures:
             assert not figures.alarms()
             assert len(figures.alarms(every=True)) == 1
-    push(settings, ["revenue"])
+    found = push(settings, ["revenue"]).intakes["revenue"]
+    assert (found.pending, found.known) == (0, found.rows_in)
     assert accounted(settings) == records
     assert sorted(row["revenue"] for row in account.revenue) == sold
     assert reconcile(settings).agrees
@@ -212,8 +212,7 @@ def test_a_warehouse_without_amounts_is_taken_over_as_it_is(
         compared = reconcile(settings)
         assert (compared.agrees, sum(compared.findings.values())) == (True, 0)
     if case == "nowhere":
-        push(settings, ["revenue"])
-    assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(100)]
+        assert plan_push(settings, ["revenue"]).plans["revenue"].intake.pending == 0
 
 
 def run_adopt(capsys: pytest.CaptureFixture[str], as_json: bool) -> str:
@@ -266,13 +265,12 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]
     with existing_ledger(settings) as ledger:
         assert balances(ledger)["revenue"].agrees
-    assert adopt(settings).calls == 0
+    assert not lost(settings)
     found = query(
         settings.warehouse,
         "SELECT outcome, count(*) FROM imports.records WHERE dataset = 'revenue' GROUP BY 1",
     )
     assert found == [("accepted", 110)]
-    assert reconcile(settings).agrees
 
     settings.warehouse.write_bytes(b"damaged" * 1_000)
     capsys.readouterr()
@@ -285,22 +283,16 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
 
 
 def test_a_row_that_was_sent_again_since_is_of_its_later_call(
-    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+    account: Account, settings: Settings, one_in_doubt: Beginning
 ) -> None:
     """An older ledger has it in doubt under its first call; the second has brought it in, and it is there once."""
-    account.revenue.clear()
-    sends = some_sends(1)
-    write("sends.ndjson", sends)
-    write("revenue.ndjson", rows_of(sends, offer, 0, 1))
-    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
-    unsettled = settings.model_copy(update={"settle_seconds": 600.0})
-    assert push(unsettled, BOTH, wait=False).outcomes["revenue"].in_doubt == 1
+    one_in_doubt.restore(account, settings)
     backup = Path(shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db"))
     assert push(settings, ["revenue"]).outcomes["revenue"].accepted == 1
     restore(settings, backup)
     assert adopt(settings).rows == 1
     assert accounted(settings) == {"accepted": 1}
-    assert push(settings, BOTH).outcomes["revenue"].accepted == 1
+    assert push(settings, ["revenue"]).outcomes["revenue"].accepted == 1
     assert len(account.revenue) == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beginnings import seeded
+from beginnings import Beginning, beginning, seeded
 from histories import active_offer, clicks_of, sends_to, write_rows
 from oracle import query
 
@@ -15,7 +15,7 @@ from pipelines.push.ledger.status import differing
 from pipelines.push.run import push
 from pipelines.push.send import queries
 from pipelines.run_records.summary import latest_runs
-from pipelines.sandbox import running
+from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -26,6 +26,35 @@ FIRST, LATER = "2024-05-01T11:00:00Z", "2025-01-09T08:00:00Z"
 def corrected(rows: list[Row], change: Row) -> list[Row]:
     """The same rows, of which all but the last say something else."""
     return [*({**row, **change} for row in rows[:-1]), rows[-1]]
+
+
+def push_all(settings: Settings, *rows: list[Row]) -> None:
+    for name, some in zip(BOTH, rows, strict=True):
+        write_rows(settings.history / f"{name}.ndjson", some)
+    push(settings, BOTH)
+
+
+def history_of(account: Account) -> tuple[list[Row], list[Row]]:
+    sends = sends_to(account.contacts(), 4)
+    return sends, clicks_of(sends, active_offer(account), FIRST)
+
+
+@pytest.fixture(scope="module")
+def pushed_twice(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
+    """The last send and its click were pushed, whose ledger is there as before.db, and then all."""
+
+    def make(folder: Path) -> Account:
+        account = seeded(60)
+        account.revenue.clear()
+        sends, clicks = history_of(account)
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            push_all(settings, sends[3:], clicks[3:])
+            shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "before.db")
+            push_all(settings, sends, clicks)
+        return account
+
+    return beginning(tmp_path_factory, "sends-and-clicks-pushed-twice", make)
 
 
 @pytest.mark.parametrize(
@@ -40,40 +69,30 @@ def test_what_was_corrected_since_is_published_as_the_account_has_it(
     settings_of: Callable[..., Settings],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    pushed_twice: Beginning,
     lost: str,
     most_alone: int,
 ) -> None:
     """All but one are corrected; a send whose first call had not arrived is in the account as it was corrected."""
     monkeypatch.setattr(queries, "_MOST_ALONE", most_alone)
     account = seeded(60)
-    account.revenue.clear()
-    sends, offer = sends_to(account.contacts(), 4), active_offer(account)
-    other = next(
-        row["phone_number"] for row in account.lists if row["phone_number"] != sends[0]["list_number"]
-    )
-    clicks = clicks_of(sends, offer, FIRST)
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", settle_seconds=0.0)
-
-        def push_all(sends: list[Row], clicks: list[Row]) -> None:
-            for name, rows in zip(BOTH, (sends, clicks), strict=True):
-                write_rows(settings.history / f"{name}.ndjson", rows)
-            push(settings, BOTH)
-
-        ledger, before = settings.data_dir / "ledger.db", tmp_path / "before.db"
-        if lost == "latest calls":
-            push_all(sends[3:], clicks[3:])
-            shutil.copy(ledger, before)
-        push_all(sends, clicks)
+        pushed_twice.restore(account, settings)
+        sends, clicks = history_of(account)
+        other = next(
+            row["phone_number"] for row in account.lists if row["phone_number"] != sends[0]["list_number"]
+        )
+        ledger = settings.data_dir / "ledger.db"
         ledger.unlink()
         if lost == "latest calls":
-            shutil.copy(before, ledger)
+            shutil.copy(settings.data_dir / "before.db", ledger)
         elif lost != "ledger":
             settings.warehouse.unlink()
         adopt(settings)
         if most_alone > 1:
             del account.sends[sends[1]["id"]]  # its call had never arrived
-        push_all(corrected(sends, {"list_number": other}), corrected(clicks, {"timestamp": LATER}))
+        push_all(settings, corrected(sends, {"list_number": other}), corrected(clicks, {"timestamp": LATER}))
 
         def kept(name: str) -> list[tuple[Any, ...]]:
             rows, column = (

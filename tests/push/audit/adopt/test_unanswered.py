@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from beginnings import Beginning, seeded
 from lost_ledgers import Row, change, copy_ledger, restore, rows_of
 from oracle import query, restore_key
 
@@ -12,9 +13,9 @@ from pipelines.errors import AccessError
 from pipelines.push.audit.adopt.adopt import _is_believed, adopt
 from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.ledger.queries.revenue.adopt import Unsure
-from pipelines.push.outcomes import UNREAD, Outcome
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import UNREAD, Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
-from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
@@ -22,6 +23,12 @@ from pipelines.settings import Settings
 Write = Callable[[str, list[Row]], Path]
 Some = Callable[[int], list[Row]]
 BOTH = ("sends", "revenue")
+
+
+@pytest.fixture
+def account() -> Account:
+    """As that of `one_in_doubt`."""
+    return seeded(120)
 
 
 def test_what_had_no_answer_is_in_doubt(
@@ -70,7 +77,7 @@ def test_what_had_no_answer_is_in_doubt(
     change(settings.data_dir / "ledger.db", "UPDATE push_rows SET amount = NULL WHERE outcome = 'in_doubt'")
     assert [doubt.amount for doubt in in_doubt(settings)] == [None] * len(doubtful), "not 0: it is not known"
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
-    assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
+    assert outcomes(settings)["revenue"] == Outcomes(3, accepted=3)
     # two of the three are of one contact, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
@@ -110,31 +117,25 @@ def test_what_was_corrected_while_it_was_in_doubt_is_taken_over_as_it_was_sent(
 
 
 def test_a_sale_is_not_taken_for_the_one_that_a_person_called_absent(
-    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str, one_in_doubt: Beginning
 ) -> None:
     """Exported again under another id it is sent, and what it adds to its contact is its own.
 
     Its send calls the list by its number, and no contacts were pulled, that would tell its id.
     """
-    account.revenue.clear()
-    sends = some_sends(1)
-    write("sends.ndjson", sends)
-    sales = rows_of(sends, offer, 0, 1)
-    exported = write("revenue.ndjson", sales)
-    server.faults.active.append(Fault("reset-before", path="revenue", times=1))
-    push(settings, BOTH, wait=False)
+    one_in_doubt.restore(account, settings)
+    (sale,) = rows_of(some_sends(1), offer, 0, 1)
     lost = [doubt.identity for doubt in in_doubt(settings)]
     restore(settings, None)
     adopt(settings)
     resolve(settings, lost, Outcome.PENDING, "not in the account")
-    exported.unlink()
-    write("revenue-2.ndjson", [{**sale, "record_id": f"new {sale['record_id']}"} for sale in sales])
+    (settings.history / "revenue.ndjson").unlink()
+    write("revenue-2.ndjson", [{**sale, "record_id": f"new {sale['record_id']}"}])
     push(settings, BOTH, wait=False)
     records = "SELECT outcome, revenue::DOUBLE FROM imports.records WHERE dataset = 'revenue' ORDER BY ALL"
-    assert query(settings.warehouse, records) == [
-        (outcome, sale["revenue"]) for outcome in ("accepted", "pending") for sale in sales
-    ]
-    assert [row["revenue"] for row in account.revenue] == [sale["revenue"] for sale in sales]
+    amount = sale["revenue"]
+    assert query(settings.warehouse, records) == [("accepted", amount), ("pending", amount)]
+    assert [row["revenue"] for row in account.revenue] == [amount]
 
 
 @pytest.mark.parametrize(
