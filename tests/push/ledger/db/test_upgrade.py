@@ -28,7 +28,7 @@ from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
-from pipelines.push.run import push, send
+from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
@@ -158,7 +158,8 @@ def test_a_ledger_from_before_versions_is_brought_up_to_date_whatever_it_has(
         )
         _has_declared_tables(upgraded)
     posts = sum(request.method == "POST" for request in account.log)
-    assert push(upgraded, ["revenue"]).outcomes["revenue"].accepted == 10
+    intake(upgraded, ["revenue"])
+    assert send(upgraded, ["revenue"])["revenue"].accepted == 10
     assert sum(request.method == "POST" for request in account.log) == posts
     assert query_ledger(upgraded, "SELECT max(reading) >= 1 FROM push_readings") == [(1,)]
     shared = upgraded.model_copy(update={"ledger_url": database})
