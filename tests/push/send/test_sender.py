@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from histories import clicks_of
 
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
@@ -46,19 +47,32 @@ def calls(account: Account) -> list[list[int]]:
     return [sizes for sizes in rounds if sizes]
 
 
+def of_other_messages(sends: list[Row]) -> list[Row]:
+    return [{**row, "id": f"other-{row['id']}"} for row in sends]
+
+
 def test_after_a_lost_call_the_next_ones_are_small_until_several_are_answered(
-    account: Account, server: Server, settings: Settings, revenue: Callable[[int], Counter[str]]
-) -> None:
-    """Tens of rows, and the first small call of a push is made once, also where it is the one that is lost."""
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some,
+    revenue: Callable[[int], Counter[str]],
+) -> None:  # fmt: skip
+    """Tens of rows, and the first small call of a push is made once, also where it is the one that is lost.
+
+    Quick failures are not taken for time-outs: a service in trouble is asked again with the same call of sends.
+    """
     wanted = revenue(1_050)
+    write("sends.ndjson", of_other_messages(some_sends(900)))
+    server.faults.active.append(parse_fault("503,path=/history/sends,times=4"))
     server.faults.active.append(parse_fault("reset-after,path=/history/revenue,times=1"))
-    found = push(settings, ["revenue"]).outcomes["revenue"]
-    assert found == Outcomes(1_050, accepted=1_050)
+    found = push(settings, ["sends", "revenue"]).outcomes
+    assert found == {"sends": Outcomes(900, accepted=900), "revenue": Outcomes(1_050, accepted=1_050)}
     assert stored(account) == wanted
     sizes = [size for sizes in calls(account) for size in sizes]
     assert sizes[0] == 50  # the first small call
     assert max(sizes[1:4]) <= SMALL_STEPS[1]
     assert max(sizes) > 50  # they have grown again
+    of_sends = [one for one in account.log if one.path == "/history/sends"]
+    assert [(one.status, one.records) for one in of_sends if one.status == 200] == [(200, 900)]
+    assert sum(one.status == 503 for one in of_sends) == 4
 
 
 @pytest.mark.parametrize("commits", [True, False])
@@ -87,65 +101,41 @@ def test_a_push_begins_small_after_one_that_lost_answers(
     account: Account, server: Server, settings: Settings, revenue: Callable[[int], Counter[str]]
 ) -> None:
     """What a push has learned is on record: the next one does not begin with a large call."""
-    wanted = revenue(400)
+    revenue(150)
     server.faults.active.append(parse_fault("gateway,path=/history/revenue,status=504,commit=0"))
     push(settings, ["revenue"], wait=False)
     before = len(account.log)
     server.faults.active.clear()
+    wanted = revenue(450)
     push(settings, ["revenue"])
     assert stored(account) == wanted
     sizes = [request.records or 0 for request in account.log[before:] if request.path == "/history/revenue"]
-    assert not sizes or sizes[0] <= SMALL_STEPS[0]
+    assert 0 < sizes[0] <= SMALL_STEPS[0]
 
 
-def test_a_proxy_that_limits_bodies_of_revenue_is_lived_with(
-    account: Account,
-    server: Server,
-    settings: Settings,
-    revenue: Callable[[int], Counter[str]],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A bare 413 leaves rows in doubt, and the next calls are small; either way each row is there once."""
-    wanted = revenue(120)
-    server.faults.active.append(parse_fault("limit,path=/history/revenue,value=6000"))
-    assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(120, accepted=120)
+def test_a_proxy_that_limits_bodies_is_lived_with(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str,
+    revenue: Callable[[int], Counter[str]], many_sends: int, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Of sends and clicks a few calls are refused, and they are halved for the rest of the run.
+
+    Of revenue a bare 413 leaves rows in doubt, and the next calls are small; either way each row is there once.
+    """
+    sends, wanted = some_sends(many_sends), revenue(120)
+    write("sends.ndjson", of_other_messages(sends))
+    write("clicks.ndjson", clicks_of(sends, offer, "2024-05-03T00:00:00Z"))
+    most = {"sends": 20_000, "clicks": 40_000, "revenue": 6_000}
+    for name, size in most.items():
+        server.faults.active.append(parse_fault(f"limit,path=/history/{name},value={size}"))
+    found = push(settings, list(most)).outcomes
+    for name in ("sends", "clicks"):
+        assert found[name].accepted + found[name].duplicate == many_sends, name
+    assert found["revenue"] == Outcomes(120, accepted=120)
     assert stored(account) == wanted
-    sent = [request for request in account.log if request.path == "/history/revenue"]
-    assert sum(request.status == 413 for request in sent) == 1
-    assert max(request.records or 0 for request in sent if request.status == 200) <= SMALL_STEPS[0]
+    sent = {name: [one for one in account.log if one.path == f"/history/{name}"] for name in most}
+    refused = {name: sum(one.status == 413 for one in some) for name, some in sent.items()}
+    assert refused["revenue"] == 1
+    assert 0 < refused["sends"] <= 16
+    assert 0 < refused["clicks"] <= 16
+    assert max(one.records or 0 for one in sent["revenue"] if one.status == 200) <= SMALL_STEPS[0]
     assert "calls are too large, probably for a proxy on the way (status 413)" in caplog.text
-
-
-def test_bodies_of_clicks_that_a_proxy_refuses_are_halved_for_the_rest_of_the_run(
-    account: Account, server: Server, settings: Settings, write: Write, offer: str, many_sends: int
-) -> None:
-    """A few calls are refused for their size, and no later one is as large as any of these."""
-    click = {"offer_id": offer, "phone_number": "+15551234567", "timestamp": "2024-05-03T00:00:00Z"}
-    write("clicks.ndjson", [{**click, "message_id": f"m{n:06}"} for n in range(many_sends)])
-    server.faults.active.append(parse_fault("limit,path=/history/clicks,value=40000"))
-    found = push(settings, ["clicks"]).outcomes["clicks"]
-    assert found.accepted + found.duplicate == many_sends
-    refused = [request for request in account.log if request.status == 413]
-    assert 0 < len(refused) <= 16
-
-
-def test_bodies_of_sends_that_a_proxy_refuses_are_halved_for_the_rest_of_the_run(
-    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some
-) -> None:
-    """The same of sends."""
-    write("sends.ndjson", some_sends(1_300))
-    server.faults.active.append(parse_fault("limit,path=/history/sends,value=20000"))
-    found = push(settings, ["sends"]).outcomes["sends"]
-    assert found.accepted + found.duplicate == 1_300
-    refused = [request for request in account.log if request.status == 413]
-    assert 0 < len(refused) <= 16
-
-
-def test_quick_failures_are_not_taken_for_time_outs(
-    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some
-) -> None:
-    """A service in trouble is asked again with the same call: only what took long is made smaller."""
-    write("sends.ndjson", some_sends(900))
-    server.faults.active.append(parse_fault("503,path=/history/sends,times=4"))
-    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(900, accepted=900)
-    assert {request.records for request in account.log if request.status == 200 and request.records} == {900}
