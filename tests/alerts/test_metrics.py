@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from beginnings import seeded
 from oracle import query
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,6 +17,12 @@ from pipelines.settings import Settings
 from schemas.registry import PULLED, PUSHED
 
 Metrics = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+def account() -> Account:
+    """Two pages of contacts."""
+    return seeded(1_200)
 
 
 def read(path: Path) -> Metrics:
