@@ -25,6 +25,7 @@ from pipelines.push.stage.database import stage_path
 from pipelines.report.figures import figures
 from pipelines.sandbox import Account, Fault, running
 from pipelines.settings import Settings
+from pipelines.warehouse.swap import reading
 from schemas.own_tables.imports import FACTS
 from schemas.registry import PUSHED
 
@@ -86,9 +87,12 @@ def published(settings: Settings) -> dict[str, Any]:
         " AND (contains(sql, 'imports.records') OR contains(sql, 'imported_') OR view_name = 'send_hours')"
         " AND view_name NOT IN ('freshness', 'import_outcomes')"  # times of runs, counts of rows
     )
-    names = [name for (name,) in query(settings.warehouse, of_imports)]
-    assert {"people", "funnel", "imported_daily", "offer_performance", "revenue_windows"} < set(names)
-    marts = {name: query(settings.warehouse, f"SELECT * FROM marts.{name} ORDER BY ALL") for name in names}
+    with reading(settings.warehouse) as connection:
+        names = [name for (name,) in connection.execute(of_imports).fetchall()]
+        assert {"people", "funnel", "imported_daily", "offer_performance", "revenue_windows"} < set(names)
+        marts = {
+            name: connection.execute(f"SELECT * FROM marts.{name} ORDER BY ALL").fetchall() for name in names
+        }
     of_report = figures(settings.warehouse)
     return marts | {name: of_report[name] for name in ("revenue", "earned", "progress", "imported_since")}
 
