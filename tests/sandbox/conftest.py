@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from sandbox.plain_clients import client
 
-from pipelines.sandbox import API_KEY, Account, Options, Server, running, seed_account
+from pipelines.sandbox import Account, Options, Server, running, seed_account
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -14,8 +15,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
     """It has the account's key, and asks version 2 of the API."""
-    with httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}) as client:
-        yield client
+    with client(server.url) as asking:
+        yield asking
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,7 @@ def served() -> Iterator[tuple[Account, httpx.Client]]:
     """One account for all tests of a module, each of which uses rows of its own."""
     account = seed_account(contacts=60)
     account.clock = lambda: NOW
-    with (
-        running(account) as server,
-        httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}) as http,
-    ):
+    with running(account) as server, client(server.url) as http:
         yield account, http
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from bodies import post, send
+from sandbox.plain_clients import WITHOUT_KEY
 
 from pipelines.errors import UsageError
 from pipelines.sandbox import Account, Faults, Options, Server, parse_fault, running, seed_account
@@ -16,7 +17,7 @@ from pipelines.sandbox import Account, Faults, Options, Server, parse_fault, run
 )
 def test_requests_without_a_good_key_are_refused(server: Server, headers: dict[str, str], code: str) -> None:
     """A missing and a wrong key have different codes."""
-    reply = httpx.get(f"{server.url}/lists", headers=headers)
+    reply = WITHOUT_KEY.get(f"{server.url}/lists", headers=headers)
     assert (reply.status_code, reply.json()["code"]) == (401, code)
 
 
@@ -195,11 +196,11 @@ def test_calls_that_are_refused_whole(http: httpx.Client, account: Account) -> N
 def test_faults_can_be_set_over_http(server: Server, http: httpx.Client) -> None:
     """The control route sets and clears faults without a key, and names a bad one."""
     control = server.url.replace("/api/v2", "/_sandbox/faults")
-    assert httpx.post(control, json={"fault": "503,times=1"}).status_code == 200
+    assert WITHOUT_KEY.post(control, json={"fault": "503,times=1"}).status_code == 200
     assert [http.get("/lists").status_code for _ in range(2)] == [503, 200]
-    assert "not a kind of fault" in httpx.post(control, json={"fault": "nonsense"}).json()["error"]
-    httpx.post(control, json={"fault": "500"})
-    httpx.delete(control)
+    assert "not a kind of fault" in WITHOUT_KEY.post(control, json={"fault": "nonsense"}).json()["error"]
+    WITHOUT_KEY.post(control, json={"fault": "500"})
+    WITHOUT_KEY.delete(control)
     assert http.get("/lists").status_code == 200
 
 
@@ -274,8 +275,8 @@ def test_the_same_seed_makes_the_same_account() -> None:
 def test_the_state_can_be_looked_at(account: Account) -> None:
     """Other programs see the account's state and its log over HTTP, without a key."""
     with running(account) as server:
-        state = httpx.get(server.url.replace("/api/v2", "/_sandbox/state")).json()
+        state = WITHOUT_KEY.get(server.url.replace("/api/v2", "/_sandbox/state")).json()
         assert state["contacts"] == account.contacts()
-        httpx.get(f"{server.url}/lists")
-        log = httpx.get(server.url.replace("/api/v2", "/_sandbox/log")).json()["log"]
+        WITHOUT_KEY.get(f"{server.url}/lists")
+        log = WITHOUT_KEY.get(server.url.replace("/api/v2", "/_sandbox/log")).json()["log"]
     assert [(item["path"], item["status"]) for item in log] == [("/lists", 401)]

@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sandbox.plain_clients import client
 
-from pipelines.sandbox import API_KEY, Account, drifting, running, seed_account, seed_campaigns
+from pipelines.sandbox import Account, drifting, running, seed_account, seed_campaigns
 
 Row = dict[str, Any]
 
@@ -23,11 +24,8 @@ def account() -> Account:
 @pytest.fixture(scope="module")
 def http(account: Account) -> Iterator[httpx.Client]:
     """A client of the account."""
-    with (
-        running(account) as server,
-        httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}) as client,
-    ):
-        yield client
+    with running(account) as server, client(server.url) as asking:
+        yield asking
 
 
 def everything(http: httpx.Client, resource: str, **query: str) -> list[Row]:

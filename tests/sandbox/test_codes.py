@@ -15,8 +15,9 @@ from bodies import (
     named,
 )
 from refusals import ALONE, BY_CONTROL, BY_FAULT, OF_RECORDS, OF_V1, Case
+from sandbox.plain_clients import WITHOUT_KEY, client
 
-from pipelines.sandbox import API_KEY, Account, running, seed_account
+from pipelines.sandbox import Account, running, seed_account
 from pipelines.sandbox.replies import Row
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
@@ -33,11 +34,8 @@ def account() -> Account:
 @pytest.fixture(scope="module")
 def http(account: Account) -> Iterator[httpx.Client]:
     """A client of the account, for all of v2, v1 and the control routes."""
-    with (
-        running(account) as server,
-        httpx.Client(base_url=server.url.removesuffix("/api/v2"), headers={"X-Api-Key": API_KEY}) as client,
-    ):
-        yield client
+    with running(account) as server, client(server.url.removesuffix("/api/v2")) as asking:
+        yield asking
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +123,7 @@ def test_keys_are_refused_by_code(http: httpx.Client, version: str, key: str | N
     """A missing key and a wrong one are refused in both versions, whatever is asked for."""
     headers = {} if key is None else {"X-Api-Key": key}
     for method, path in (("GET", "/contacts"), ("POST", "/nothing")):
-        reply = httpx.request(method, f"{http.base_url}/api/{version}{path}", headers=headers)
+        reply = WITHOUT_KEY.request(method, f"{http.base_url}/api/{version}{path}", headers=headers)
         assert (reply.status_code, reply.json()["code"]) == (401, code)
         assert ("Deprecation" in reply.headers) == (version == "v1")
 

@@ -1,6 +1,6 @@
 """The account's own description: a page without scripts, and OpenAPI; both have every route."""
 
-import httpx
+from sandbox.plain_clients import WITHOUT_KEY
 
 from pipelines.sandbox import Account, running
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1
@@ -10,9 +10,9 @@ def test_the_page_and_its_description_have_every_route() -> None:
     """GET / and /openapi.json answer without a key, and have each route, field and code."""
     with running(Account()) as server:
         root = server.url.removesuffix("/api/v2")
-        page, described = httpx.get(f"{root}/"), httpx.get(f"{root}/openapi.json").json()
-        assert httpx.head(f"{root}/").status_code == 200
-        assert httpx.post(f"{root}/").status_code == 401
+        page, described = WITHOUT_KEY.get(f"{root}/"), WITHOUT_KEY.get(f"{root}/openapi.json").json()
+        assert WITHOUT_KEY.head(f"{root}/").status_code == 200
+        assert WITHOUT_KEY.post(f"{root}/").status_code == 401
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "<script" not in page.text
     for prefix, routes in (("/api/v2", ROUTES), ("/api/v1", ROUTES_OF_V1)):

@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from bodies import post, send
+from sandbox.plain_clients import WITHOUT_KEY, client
 
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault, seed_account
+from pipelines.sandbox import Account, Server, parse_fault, seed_account
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ GATEWAY_STATUSES = [302, 400, 401, 403, 404, 405, 413, 429, 502, 503, 504]
 
 
 def state(server: Server) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(server.url.replace("/api/v2", "/_sandbox/state")).json()
+    found: dict[str, Any] = WITHOUT_KEY.get(server.url.replace("/api/v2", "/_sandbox/state")).json()
     return found
 
 
@@ -70,10 +71,7 @@ def test_a_slow_account_does_the_work_also_when_nobody_waits(
 ) -> None:
     """What a client gave up waiting for is done all the same: with `stall` at once, with `latency` at the end."""
     server.faults.active.append(parse_fault(f"{kind},path=sends,seconds=0.1,per_row=1.5"))
-    with (
-        httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}, timeout=0.15) as hasty,
-        pytest.raises(httpx.ReadTimeout),
-    ):
+    with client(server.url, timeout=0.15) as hasty, pytest.raises(httpx.ReadTimeout):
         hasty.post("/history/sends", json={"records": [send(account), send(account, 2)]})
     assert ("m2" in account.sends) == (kind == "stall")
     assert {"m1", "m2"} == set(when_idle(server)["sends"])

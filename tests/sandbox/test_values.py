@@ -29,9 +29,10 @@ from bodies import (
     named,
 )
 from oracle import query
+from sandbox.plain_clients import client
 
 from pipelines.pull.run import pull_all
-from pipelines.sandbox import API_KEY, Account, running, seed_account
+from pipelines.sandbox import Account, running, seed_account
 from pipelines.sandbox.replies import Row
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving.routes import ROUTES, find
@@ -221,11 +222,8 @@ def test_a_pull_publishes_all_that_writes_accept(
 
 @pytest.fixture(scope="module")
 def http(account: Account) -> Iterator[httpx.Client]:
-    with (
-        running(account) as server,
-        httpx.Client(base_url=server.url.removesuffix("/api/v2"), headers={"X-Api-Key": API_KEY}) as client,
-    ):
-        yield client
+    with running(account) as server, client(server.url.removesuffix("/api/v2")) as asking:
+        yield asking
 
 
 PYTHON = ("object has", "not iterable", "__init__", "argument")

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from bodies import sent
+from sandbox.plain_clients import WITHOUT_KEY
 
 from pipelines.sandbox import API_KEY, Account, Options, load, save
 from pipelines.sandbox.replies import Row
@@ -275,9 +276,11 @@ def test_other_shapes_are_no_crash(account: Account, http: httpx.Client) -> None
 def test_methods_of_a_path(http: httpx.Client) -> None:
     """HEAD is GET without a body, OPTIONS lists the methods, another method is 405 with the same list."""
     assert (http.head("/lists").status_code, http.head("/lists").content) == (200, b"")
-    options = httpx.options(f"{http.base_url}offers")
+    options = WITHOUT_KEY.options(f"{http.base_url}offers")
     assert (options.status_code, options.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     wrong = http.patch("/offers", json={})
     assert (wrong.status_code, wrong.headers["Allow"]) == (405, options.headers["Allow"])
-    outside = httpx.get(f"{http.base_url}".replace("/api/v2/", "/lists"), headers={"X-Api-Key": API_KEY})
+    outside = WITHOUT_KEY.get(
+        f"{http.base_url}".replace("/api/v2/", "/lists"), headers={"X-Api-Key": API_KEY}
+    )
     assert (outside.status_code, outside.json()["code"]) == (404, "not_found")
