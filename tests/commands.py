@@ -3,6 +3,7 @@
 Tests that stop a command, look at its terminal or at what it imports start the installed script instead.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,11 +22,39 @@ def started(arguments: tuple[str, ...], environment: Mapping[str, str], folder: 
     return Forked(_main, (arguments,), environment, folder)
 
 
+def started_at(
+    terminal: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
+) -> Forked:
+    """As `started`, with a terminal for its streams, by its path."""
+    return Forked(_main_at, (terminal, arguments), environment, folder)
+
+
+def started_for_nobody(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Forked:
+    """As `started`, with a pipe for its output that nobody reads."""
+    return Forked(_main_for_nobody, (arguments,), environment, folder)
+
+
 def trackly_sync(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Done:
     """Run a command in a folder to its end, with this environment and no other."""
     with started(arguments, environment, folder) as process:
         shown, complained = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, shown.decode(), complained.decode())
+
+
+def _main_at(terminal: str, arguments: tuple[str, ...]) -> None:
+    for descriptor in range(3):
+        os.dup2(os.open(terminal, os.O_RDWR), descriptor)
+    _main(arguments)
+
+
+def _main_for_nobody(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.dup2(writing, 1)
+    try:
+        _main(arguments)
+    finally:
+        sys.stdout.flush()  # as Python does at its end, where it would complain
 
 
 def _main(arguments: tuple[str, ...]) -> None:

@@ -31,6 +31,11 @@ ATTACKS = {
 }
 
 
+AT_ONCE = 8
+"""How many stand side by side in one history: an error names ten files at most."""
+assert len(ATTACKS) <= 2 * AT_ONCE
+
+
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     """The folder that history is read from."""
@@ -39,21 +44,25 @@ def history(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_does_nothing_and_is_named(
-    sync: Sync, account: Account, history: Path, tmp_path: Path, attack: str
+@pytest.mark.parametrize("first", [0, AT_ONCE])
+def test_attacks_do_nothing_and_each_is_named(
+    sync: Sync, account: Account, history: Path, tmp_path: Path, first: int
 ) -> None:
-    """Exit 2, with a remedy, no key in it, nothing written anywhere, nothing sent."""
+    """Exit 2, each with its remedy, no key in it, nothing written anywhere, nothing sent."""
+    attacks = dict([*ATTACKS.items()][first : first + AT_ONCE])
     outside = tmp_path / "outside"
     outside.mkdir()
-    (history / "sends.sql").write_text(ATTACKS[attack].format(outside=outside), encoding="utf-8")
+    for number, attack in enumerate(attacks.values()):
+        (history / f"sends-{number}.sql").write_text(attack.format(outside=outside), encoding="utf-8")
     (history / ".env").write_text("SECRET=x", encoding="utf-8")
+    before = sorted(history.iterdir())
     for how in (["--dry-run"], []):
         done = sync("push", *how)
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         assert not re.search(r"trk_\w", done.stdout + done.stderr)
-        assert "sends.sql" in done.stderr.replace("\n", "")
+        for number, attack in enumerate(attacks):
+            assert f"sends-{number}.sql" in done.stderr.replace("\n", ""), attack
         assert list(outside.iterdir()) == []
-        assert [path.name for path in sorted(history.iterdir())] == [".env", "sends.sql"]
+        assert sorted(history.iterdir()) == before
         assert not [request for request in account.log if request.method == "POST"]

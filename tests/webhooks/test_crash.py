@@ -5,14 +5,13 @@ import json
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from commands import started as command
 from forked import Forked
 from oracle import query
 from processes import measuring, process
@@ -40,11 +39,16 @@ def free_port() -> int:
 def started(settings: Settings, port: int, before: str = "") -> Forked:
     """A receiver, once it answers."""
     receiver = process(before + SERVE.format(port=port), settings, TRACKLY_WEBHOOK_SECRET=SECRET)
+    until_it_answers(receiver, port)
+    return receiver
+
+
+def until_it_answers(receiver: Forked, port: int) -> None:
     while True:
-        assert receiver.poll() is None, receiver.stderr
+        assert receiver.poll() is None, receiver.stderr.read_text()
         with suppress(OSError), closing(Poster(port)) as poster:
             if poster.ask("GET", "/health").status:
-                return receiver
+                return
         time.sleep(0.05)
 
 
@@ -151,23 +155,19 @@ def test_a_disk_that_is_full_loses_nothing(tmp_path: Path) -> None:
 
 def test_the_command_serves_and_drains(tmp_path: Path) -> None:
     """`trackly-sync webhooks serve` tells where it listens, and SIGTERM publishes what came."""
-    settings = settings_of(tmp_path)
-    command = [str(Path(sys.executable).parent / "trackly-sync"), "webhooks", "serve", "--port", "0"]
+    settings, port = settings_of(tmp_path), free_port()
     environment = {
         "TRACKLY_DATA_DIR": str(settings.data_dir),
         "TRACKLY_WEBHOOK_SECRET": SECRET,
-        "PYTHONUNBUFFERED": "1",
         **measuring(),
     }
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as receiver:
-        assert receiver.stdout is not None
-        port = int(receiver.stdout.readline().split(b"127.0.0.1:")[1].split(b"/")[0])
+    with command(("webhooks", "serve", "--port", str(port)), environment, tmp_path) as receiver:
+        until_it_answers(receiver, port)
         with closing(Poster(port)) as poster:
             assert poster.post(delivery(1)) == poster.post(delivery(1)) == 200
         receiver.send_signal(signal.SIGTERM)
-        _, complained = receiver.communicate(timeout=120)
+        shown, complained = receiver.communicate(timeout=120)
         assert (receiver.returncode, complained) == (0, b"")
+    assert f"127.0.0.1:{port}/".encode() in shown
     ((raw, repeats),) = query(settings.warehouse, "SELECT raw, repeats FROM webhook_events")
     assert (json.loads(raw), repeats) == (delivery(1), 1)
