@@ -5,11 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 import pyarrow as pa
 import pytest
 
+from pipelines.databases.duckdb_instances import attached
 from schemas.columns import Column, Dataset, Kind
 from schemas.derived.arrow import arrow_schema, quarantine_schema
 from schemas.derived.pandera_checks import broken_rows, frame_schema
@@ -26,7 +26,7 @@ datasets = pytest.mark.parametrize("dataset", ALL, ids=lambda dataset: dataset.n
 @datasets
 def test_a_declared_row_makes_a_table_with_comments(dataset: Dataset) -> None:
     """DuckDB takes the derived table, and gives every comment and type back."""
-    with duckdb.connect() as connection:
+    with attached(None, "tables") as connection:
         connection.execute(create_table("t", dataset.fields))
         for statement in comments("t", dataset, dataset.fields):
             connection.execute(statement)
@@ -156,7 +156,7 @@ def test_duckdb_finds_the_rows_that_pandera_names(dataset: Dataset) -> None:
         *({**good, field.name: odd} for field in dataset.fields for odd in _ODD.get(field.kind, [None])),
     ]
     table = pa.Table.from_pylist(rows, schema)
-    with duckdb.connect() as connection:
+    with attached(None, "given_rows") as connection:
         connection.register("given", table.append_column("place", pa.array(range(len(rows)))))
         found = connection.execute(
             f"SELECT place FROM given WHERE {breaks_a_check(dataset.fields)}"

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -266,24 +266,23 @@ def test_the_remedy_is_that_of_the_format(tmp_path: Path, name: str, content: st
         load(tmp_path / name)
 
 
-@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
-def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path, ending: str) -> None:
-    """Of files whose names match one another as patterns each is read as itself."""
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path) -> None:
+    """Of files whose names match one another as patterns each is read as itself, in each format."""
     names = {"sends[1]": "a", "sends1": "b", "sends*": "c", "sends?": "d"}
-    for name, identity in names.items():
-        row = f"'{identity}' AS id, '+15551234567' AS to_number, '2024-05-01' AS timestamp"
-        table = duckdb.sql(f"SELECT {row}")
-        path = tmp_path / f"{name}.{ending}"
-        if ending == "parquet":
-            pq.write_table(table.to_arrow_table(), path)
-        else:
-            values = dict(zip(table.columns, table.fetchall()[0], strict=True))
-            text = (
-                ",".join(values) + "\n" + ",".join(values.values()) if ending == "csv" else json.dumps(values)
-            )
-            path.write_text(text + "\n")
-    for name, identity in names.items():
-        assert [row["id"] for row in load(tmp_path / f"{name}.{ending}")] == [identity]
+    sources, wanted = [], []
+    for ending in ("csv", "ndjson", "parquet"):
+        for name, identity in names.items():
+            row = {"id": f"{identity}-{ending}", "to_number": "+15551234567", "timestamp": "2024-05-01"}
+            path = tmp_path / f"{name}.{ending}"
+            if ending == "parquet":
+                pq.write_table(pa.Table.from_pylist([row]), path)
+            else:
+                text = f"{','.join(row)}\n{','.join(row.values())}" if ending == "csv" else json.dumps(row)
+                path.write_text(text + "\n")
+            sources.append(Source(path, "sends", ending))
+            wanted.append((len(wanted), row["id"]))
+    with building(tmp_path / "stage.duckdb", PUSHED["sends"], sources, tmp_path / "none") as connection:
+        assert connection.execute("SELECT file, id FROM input ORDER BY seq").fetchall() == wanted
 
 
 def test_a_wrong_type_is_the_rows_problem(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.databases.duckdb_instances import attached
 from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building, read
 from pipelines.push.values.api_records import joined, record
@@ -23,8 +23,7 @@ MESSAGES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 def cast(kind: Kind, text: str) -> Any:
     field = Field("x", kind, True, Column(""))
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with attached(None, "texts") as connection:
         cleaned = f"SELECT {bare(field, 't')} AS b FROM (SELECT ?::VARCHAR AS t)"
         query = f"SELECT {typed(field, 'b')} FROM ({cleaned})"
         ((value,),) = connection.execute(query, [text]).fetchall()
@@ -97,7 +96,7 @@ def test_any_text_survives_the_encoding(message: str) -> None:
     columns = ", ".join(
         f"NULL::{'VARCHAR' if f.kind is Kind.TEXT else 'BOOLEAN'} AS {f.name}" for f in fields
     )
-    with duckdb.connect() as connection:
+    with attached(None, "records") as connection:
         query = f"SELECT {record(fields)} FROM (SELECT {columns}) AS none, (SELECT 1)".replace(
             "NULL::VARCHAR AS message", "?::VARCHAR AS message"
         ).replace("NULL::BOOLEAN AS timestamp", "NULL::TIMESTAMPTZ AS timestamp")
@@ -158,7 +157,7 @@ def test_what_is_known_of_rows_changes_no_text() -> None:
     values = "('a\"b', '+12000000000', TIMESTAMPTZ '2024-05-01 10:00:00.5Z', NULL, 100, 'Hi \u2713', NULL, true, 2)"
     names = ", ".join(field.name for field in fields)
     known = [(name, name not in ("list_number", "send_type")) for name in PUSHED["sends"].columns]
-    with duckdb.connect() as connection:
+    with attached(None, "records") as connection:
         connection.execute(
             f"SET TimeZone = 'UTC'; CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS t({names})"
         )

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.databases.duckdb_instances import attached
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.parse.records import schema
 from pipelines.push.parse.relation import Stretch, _absent, _presence, _with_values
@@ -90,8 +90,7 @@ def loaded(
     stretch: Stretch | None = None,
 ) -> list[object]:
     """What becomes of rows in a stage; what is known of them is found in them where it is not given."""
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET threads = 1")  # rows stay in order
+    with attached(None, "stage", config={"threads": 1}) as connection:  # with one thread rows stay in order
         KEEP_ALL.define(connection)
         _create(connection, dataset)
         connection.register("incoming", rows)
