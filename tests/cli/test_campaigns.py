@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from commands import Done
 from gateways import nginx
 
@@ -40,6 +41,7 @@ def test_sizes_are_counted_where_somebody_asks(sync: Callable[..., Done], accoun
     assert sync("pull", "lists", "--measure").returncode == 2
 
 
+@pytest.mark.usefixtures("pulled")
 def test_an_account_of_v1_is_recognized_by_its_replies(
     sync: Callable[..., Done], account: Account, server: Server, tmp_path: Path
 ) -> None:
@@ -53,7 +55,6 @@ def test_an_account_of_v1_is_recognized_by_its_replies(
     }
     row["list_number"] = account.lists[0]["phone_number"]
     (history / "sends.ndjson").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    assert sync("pull", "lists", "offers", "contacts").returncode == 0
     with nginx(server.url, "/api/v2/", 'add_header Deprecation "true" always;') as marked:
         for command in (("pull", "lists"), ("push", "sends"), ("doctor",)):
             done = sync(*command, TRACKLY_BASE_URL=marked.url)

@@ -50,12 +50,12 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     Whatever they make is private.
     """
     data = tmp_path / "data"
-    assert sync("pull").returncode == 0
+    assert sync("pull", "contacts", "lists", "offers", "revenue").returncode == 0
     assert not for_others(data)
     assert same(shown(warehouse(environment), "contacts"), account.contacts(), "phone_number", "list_id")
     export = write_history(account, tmp_path / "data" / "history", sends=500)
     calls = len(account.log)
-    plan = sync("push", "--dry-run", "--json")
+    plan = sync("push", "sends", "--dry-run", "--json")
     assert plan.returncode == 0
     assert json.loads(plan.stdout)["sends"]["pending"] == 500
     assert len(account.log) == calls, "a dry run asks nothing of the API"
@@ -80,7 +80,7 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     assert pushed.returncode == 3, "bad rows were left out"
     assert "trackly-sync rejects sends" in pushed.stdout
     calls = len(account.log)
-    assert sync("push", TRACKLY_PUSH_LEFT_OUT_SHARE="0.05").returncode == 0
+    assert sync("push", "sends", TRACKLY_PUSH_LEFT_OUT_SHARE="0.05").returncode == 0
     assert len(account.log) == calls, "the second push sends nothing"
     status = json.loads(sync("status", "--json").stdout)
     assert set(status) == {"pull", "push"}
@@ -152,7 +152,7 @@ def test_stopping_is_clean(
     assert warehouse(environment).read_bytes() == before
     assert not list(Path(environment["TRACKLY_DATA_DIR"]).glob("parquet/*/.2*"))
     server.faults.active.clear()
-    assert sync("pull").returncode == 0
+    assert sync("pull", "contacts").returncode == 0
 
 
 def test_a_second_pull_says_that_it_waits(environment: dict[str, str], tmp_path: Path) -> None:

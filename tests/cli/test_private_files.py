@@ -158,7 +158,7 @@ def test_a_killed_push_leaves_no_numbers_behind(
     sync("runs", **more)
     assert numbers_in(data, account, tmp_path) == []
     assert sync("rejects", **more).returncode == 0
-    assert sync("push", **more).returncode == 3
+    assert sync("push", "sends", **more).returncode == 3
     assert len(account.sends) == 500
     assert numbers_in(data, account, tmp_path) == []
 
