@@ -16,8 +16,9 @@ from schemas.registry import PUSHED
 SENDS = PUSHED["sends"]
 HEADER = "id,to_number,timestamp,list_id,message"
 PLAIN = "a{},+12000000000,2024-05-01T10:00:00Z,100,{}"
-FAR = [PLAIN.format(number, "") for number in range(30_000)]
-"""More than any first look at a file sees."""
+MANY, LONG = 4_500, "x" * 300
+"""Rows, and a part of their ids, that are more than any first look at a file sees."""
+FAR = [PLAIN.format(f"{LONG}{number}", "") for number in range(MANY)]
 
 
 def read(
@@ -95,7 +96,7 @@ def test_double_quotes_anywhere_rule_single_ones_out(tmp_path: Path) -> None:
 
 def test_an_apostrophe_against_single_quotes_holds_its_lines_back(tmp_path: Path) -> None:
     """A quote that is not closed is a line that cannot be read, however many came before it."""
-    lines = [PLAIN.format(number, f"'Hi, {number}'") for number in range(30_000)]
+    lines = [PLAIN.format(f"{LONG}{number}", f"'Hi, {number}'") for number in range(MANY)]
     rows, facts = read(tmp_path / "sends.csv", [*lines, PLAIN.format("y", "'it''s, me' she said"), lines[0]])
     assert facts.dialect == "comma, single quotes"
     assert [row["problem"] is None for row in rows[-3:]] == [True, False, True]
@@ -115,7 +116,7 @@ def test_lines_of_another_delimiter_are_held_back_and_say_so(
 @pytest.mark.parametrize("last", [PLAIN.format("z", "Hi"), PLAIN.replace(",", ", ").format("z", "Hi")])
 def test_a_space_after_each_delimiter_is_judged_by_the_whole_file(tmp_path: Path, last: str) -> None:
     """One line without, however far below, speaks against it: what is in quotes after a space is not clear then."""
-    spaced = [PLAIN.replace(",", ", ").format(number, '"Hi, you"') for number in range(30_000)]
+    spaced = [PLAIN.replace(",", ", ").format(f"{LONG}{number}", '"Hi, you"') for number in range(MANY)]
     quoted = PLAIN.replace(",", ", ").format("q", '"Hi"')
     rows, facts = read(tmp_path / "sends.csv", [*spaced, quoted, last])
     is_spaced = last.count(" ") > 0

@@ -44,23 +44,21 @@ def read(content: bytes, block: int, name: str = "clicks.csv") -> tuple[pa.Table
     )
 
 
-def refusal(content: bytes, block: int, name: str) -> str:
-    """Why a file is refused as a whole, without its path; empty where it is not."""
+def read_or_refused(content: bytes, block: int, name: str) -> tuple[pa.Table, Facts, int] | str:
+    """The same, or why a file is refused as a whole, without its path."""
     try:
-        read(content, block, name)
+        return read(content, block, name)
     except UsageError as error:
         return str(error).partition(" ")[2]
-    return ""
 
 
 def same_both_ways(content: bytes, block: int, name: str = "clicks.csv") -> int:
     """Hold both ways together; how many rows were read as columns."""
-    refusals = [refusal(content, size, name) for size in (block, 0)]
-    assert refusals[0] == refusals[1]
-    if refusals[0]:
+    one, other = (read_or_refused(content, size, name) for size in (0, block))
+    if isinstance(one, str) or isinstance(other, str):
+        assert one == other
         return 0
-    careful, expected, none = read(content, 0, name)
-    quick, found, whole = read(content, block, name)
+    (careful, expected, none), (quick, found, whole) = one, other
     assert none == 0
     assert (quick and quick.to_pylist()) == (careful and careful.to_pylist())
     assert found == expected
