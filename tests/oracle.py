@@ -2,12 +2,14 @@
 
 import datetime as dt
 import json
+import tempfile
 import urllib.request
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
@@ -49,21 +51,62 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-_waiting: list[duckdb.DuckDBPyConnection] = []
-"""Instances of DuckDB: to start one takes longer than a query."""
+class _Reader:
+    """An instance of DuckDB, which takes longer to start than a query, and the file that it has attached still."""
+
+    def __init__(self) -> None:
+        self.instance = duckdb.connect()
+        self._attached: tuple[int, ...] | None = None
+
+    def open(self, warehouse: Path) -> None:
+        """Attach a file, unless it is attached and has not changed: that takes thirty times as long as a query.
+
+        It is attached by a link, which is gone at once: to a path that is read nobody in the process may write.
+        """
+        found = warehouse.stat()  # no other file has this number as long as it is attached
+        state = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+        if self._attached == state:
+            return
+        self.let_go()
+        link = Path(tempfile.gettempdir(), f"read-{uuid4().hex}.duckdb")
+        try:
+            link.hardlink_to(warehouse)
+        except OSError:  # on another file system, such as one that is to be taken away
+            self._attach(warehouse)
+            return
+        try:
+            self._attach(link)
+        finally:
+            link.unlink()
+        self._attached = state
+
+    def end_block(self) -> None:
+        """Let go of a file that could not be linked to."""
+        if self._attached is None:
+            self.instance.execute("DETACH warehouse")
+
+    def let_go(self) -> None:
+        if self._attached is not None:
+            self.instance.execute("DETACH warehouse")
+        self._attached = None
+
+    def _attach(self, path: Path) -> None:
+        self.instance.execute("ATTACH '{}' AS warehouse (READ_ONLY)".format(str(path).replace("'", "''")))
+
+
+_waiting: list[_Reader] = []
 
 
 @contextmanager
 def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that reads the warehouse; nothing of a block is left when it ends."""
-    instance = _waiting.pop() if _waiting else duckdb.connect()
-    path = str(warehouse).replace("'", "''")
-    instance.execute(f"ATTACH '{path}' AS warehouse (READ_ONLY)")
-    with instance.cursor() as connection:
+    reader = _waiting.pop() if _waiting else _Reader()
+    reader.open(warehouse)
+    with reader.instance.cursor() as connection:
         connection.execute("USE warehouse; SET TimeZone = 'UTC'")
         yield connection
-    instance.execute("DETACH warehouse")
-    _waiting.append(instance)
+    reader.end_block()
+    _waiting.append(reader)
 
 
 def named_rows(warehouse: Path, sql: str, zone: str = "UTC") -> list[dict[str, Any]]:

@@ -19,12 +19,12 @@ def moved_in(tmp_path_factory: pytest.TempPathFactory) -> Beginning:
     """An account that history was moved into, and then pulled, with a contact gone in between."""
 
     def make(folder: Path) -> Account:
-        account = seed_account(contacts=900)
+        account = seed_account(contacts=300)
         with running(account) as server:
             settings = load_settings(
                 api_key=API_KEY, base_url=server.url, data_dir=folder / "data", settle_seconds=0
             )
-            write_history(account, settings.history, sends=600)
+            write_history(account, settings.history, sends=200)
             pull(settings, ["contacts", "lists", "offers", "revenue"], "run-1")
             push(settings, list(PUSHED))
             account.remove_contact(key_of(account.contacts()[0]))
