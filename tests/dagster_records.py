@@ -1,7 +1,7 @@
 """Dagster's records of a data directory, and what they hold by asset; a history of sends by month."""
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from dagster._core.loader import LoadingContextForTest
 
 from assets.definitions import build_defs
 from assets.records.report import report_pending
+from assets.resources import GivenTrackly
 from pipelines.run_records.unreported import Notice, leave
 from pipelines.sandbox import Account, Server
 from pipelines.settings import Settings
 
 READ = ["contacts", "lists", "revenue"]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Records:
@@ -45,6 +47,21 @@ class Records:
         leave(self.settings.data_dir, Notice(run, "2020-01-01T00:00:00+00:00"))
         return report_pending(self.instance, self.settings)
 
+    def run(self, *assets: str, job: str = "") -> dg.ExecuteInProcessResult:
+        """Have Dagster make assets, by one of our jobs or, as from their pages, by none."""
+        defs = self._defs
+        found = defs.resolve_job_def(job) if job else defs.resolve_implicit_global_asset_job_def()
+        return found.execute_in_process(
+            run_config=QUIET,
+            instance=self.instance,
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            raise_on_error=False,
+        )
+
+    @cached_property
+    def _defs(self) -> dg.Definitions:
+        return build_defs(resource_overrides={"trackly": GivenTrackly(self.settings)})
+
     def stale(self) -> set[str]:
         """Assets that Dagster calls stale; those that were never made are not."""
         graph = _graph()
@@ -59,6 +76,15 @@ class Records:
 @cache
 def _graph() -> AssetGraph:
     return build_defs().resolve_asset_graph()
+
+
+def begin_run(
+    instance: dg.DagsterInstance, job: str, asset: str, status: dg.DagsterRunStatus
+) -> dg.DagsterRun:
+    """A run of a job of ours that makes one asset: Dagster stores an event for each that it is to make or check."""
+    found = build_defs().resolve_job_def(job)
+    one = found.get_subset(asset_selection={dg.AssetKey(asset)}, asset_check_selection=set())
+    return instance.create_run_for_job(one, status=status)
 
 
 def write_sends(account: Account, folder: Path, months: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster_records import begin_run
 
 from assets.definitions import build_defs
 from assets.inspection.new_files import from_cursor, look, started, to_cursor
@@ -39,8 +40,8 @@ def test_a_schedule_leaves_out_what_is_not_finished() -> None:
 
         for name in ("hourly_pull", "daily_sync"):
             assert len(tick(name).run_requests or ()) == 1
-            job = defs.resolve_job_def(defs.resolve_schedule_def(name).job_name)
-            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+            job = defs.resolve_schedule_def(name).job_name
+            run = begin_run(instance, job, "lists", dg.DagsterRunStatus.STARTED)
             assert not tick(name).run_requests
             assert run.run_id in (tick(name).skip_message or "")
             instance.report_run_failed(run)
@@ -111,8 +112,7 @@ def test_the_sensor_starts_one_push_per_arrival(
         (given.history / "sends.csv.part").rename(given.history / "sends.csv")
         assert "sends.csv" in tick(30)[1]
         assert tick(30)[0] == 0
-        job = build_defs().resolve_job_def("push")
-        busy = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        busy = begin_run(instance, "push", "history_sends", dg.DagsterRunStatus.STARTED)
         assert busy.run_id in tick(30)[1]
         instance.report_run_failed(busy)
         assert tick(30)[0] == 1

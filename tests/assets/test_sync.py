@@ -38,7 +38,8 @@ class World:
     Attributes:
         synced: what it came to.
         steps: all that it told on its way.
-        written: all that Dagster has on record of it.
+        run: as Dagster has it on record.
+        written: all that is on record of it beside that.
         account: what it was about.
         contacts: those of the account before it began.
         export: the history that it imported.
@@ -47,6 +48,7 @@ class World:
 
     synced: JobResult
     steps: list[Step]
+    run: dg.DagsterRun
     written: str
     account: Account
     contacts: list[dict[str, Any]]
@@ -66,8 +68,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         contacts, steps = deepcopy(account.contacts()), list[Step]()
         with dg.DagsterInstance.ephemeral() as instance:
             synced = run_job("sync", settings, instance=instance, on_step=steps.append)
+            (run,) = instance.get_runs()
             written = str([entry.dagster_event for entry in instance.all_logs(synced.run)])
-        yield World(synced, steps, written, account, contacts, export, settings)
+        yield World(synced, steps, run, written, account, contacts, export, settings)
 
 
 def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | None, dg.AssetCheckResult]:
@@ -105,6 +108,14 @@ def test_a_sync_publishes_what_the_account_held(world: World) -> None:
     assert "contacts" in world.written
     assert API_KEY not in world.written
     assert not re.search(PHONES, world.written), "no phone number whole"
+
+
+def test_a_run_of_this_process_is_found_under_its_job(world: World) -> None:
+    """The pages show a run on the timeline, and at its job, by the code location that it names."""
+    origin = world.run.remote_job_origin
+    assert origin
+    assert origin.repository_origin.get_label() == "__repository__@assets.definitions"
+    assert (world.run.job_name, origin.job_name, world.run.status.value) == ("sync", "sync", "SUCCESS")
 
 
 def test_as_a_program_it_reports_each_step_and_exits_with_our_codes(

@@ -24,8 +24,6 @@ from assets.records import command_line
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
 from assets.records.report import bring_up_to_date, records_of, report_events, report_pending
-from assets.resources import GivenTrackly
-from assets.runs.in_process import run_job
 from assets.ui.serve import settle_stale_runs
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.cli.shared.report_to_dagster import hand_over
@@ -42,6 +40,7 @@ from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_accou
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.webhook_events import publish_events
 from schemas.own_tables.sync import RunRecord
+from schemas.registry import PUSHED
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +57,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
         assert keeps_records(settings.data_dir)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             pull(settings, READ, "before")
-            run_job("push", settings, instance=instance)
-            yield Records(instance, settings, account, server)
-
-
-def test_a_run_of_this_process_is_found_under_its_job(records: Records) -> None:
-    """The pages show a run on the timeline, and at its job, by the code location that it names."""
-    (run,) = records.instance.get_runs()
-    assert run.remote_job_origin
-    assert run.remote_job_origin.repository_origin.get_label() == "__repository__@assets.definitions"
-    assert (run.job_name, run.remote_job_origin.job_name, run.status.value) == ("push", "push", "SUCCESS")
+            made = Records(instance, settings, account, server)
+            taken_in = (f"history_{name}" for name in PUSHED)
+            assert made.run(*taken_in, "imported_sends", "reconciliation", job="push").success
+            yield made
 
 
 def test_a_push_of_dagsters_reports_which_months_it_has_sent(records: Records) -> None:
@@ -374,12 +367,8 @@ def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> 
 
 def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(records: Records) -> None:
     """Also one that fails: what it has sent by then is published. One that is refused has published nothing."""
-    settings, instance = records.settings, records.instance
-    job = build_defs(
-        resource_overrides={"trackly": GivenTrackly(settings)}
-    ).resolve_implicit_global_asset_job_def()
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    alone = [dg.AssetKey("history_sends"), dg.AssetKey("imported_sends")]
+    settings = records.settings
+    alone = ["history_sends", "imported_sends"]
     write_sends(records.account, settings.history, {"2024-03": 8, "2024-05": 5, "1999-01": 1, "2024-06": 2})
     fault, under_way = ["500,path=/history/sends,times=99"], push_lock(settings.data_dir)
     for faults, other, selected, shown in (
@@ -390,9 +379,7 @@ def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(reco
         records.server.faults.active[:] = map(parse_fault, faults)
         before = len(records.made("marts_funnel"))
         with other:
-            done = job.execute_in_process(
-                run_config=quiet, instance=instance, asset_selection=selected, raise_on_error=False
-            )
+            done = records.run(*selected)
         assert done.success is (selected == alone and not faults)
         assert len(records.made("marts_funnel")) == before + shown
         assert (records.made("imported_months")[0].partition == "2024-06") is done.success

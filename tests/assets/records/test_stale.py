@@ -8,9 +8,7 @@ import dagster as dg
 import pytest
 from dagster_records import READ, Records, write_sends
 
-from assets.definitions import build_defs
 from assets.records.report import report_pending
-from assets.resources import GivenTrackly
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
@@ -60,22 +58,13 @@ def test_what_is_stale_is_so_whoever_did_it(records_in_memory: Records) -> None:
     def reconciled(run: str) -> None:
         reconcile(settings, run=run)
 
-    job = build_defs(
-        resource_overrides={"trackly": GivenTrackly(settings)}
-    ).resolve_implicit_global_asset_job_def()
-
-    def by_dagster(*assets: str) -> None:
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        only = [dg.AssetKey(asset) for asset in assets]
-        assert job.execute_in_process(run_config=quiet, instance=instance, asset_selection=only).success
-
     done("first", pulled, pushed, reconciled)
     page()
     assert stale() == set()
     number = len(records.made("report"))
     report_pending(instance, settings)
     assert len(records.made("report")) == number, "a page that is on record is not reported again"
-    by_dagster("lists", "warehouse")
+    assert records.run("lists", "warehouse").success
     assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
     # reported late: what was pulled after it began is not what it was made of
     pushed("late")
@@ -83,7 +72,7 @@ def test_what_is_stale_is_so_whoever_did_it(records_in_memory: Records) -> None:
     records.report("late")
     assert stale() == {"history_sends", "reconciliation", "report"}
     # a snapshot by itself is not published, by whomever; a command publishes all that are newest
-    by_dagster("contacts")
+    assert records.run("contacts").success
     assert stale() == {"history_sends", "reconciliation", "report", "revenue", "warehouse"}
     pull(settings, ["lists"], "publishes both")
     records.report("publishes both")

@@ -14,10 +14,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from browsing import CHROMIUM, Browser, browsing
+from dagster_records import begin_run
 from processes import of_session
 from serving import Ui, serving, wait_for
 
-from assets.definitions import build_defs
 from assets.runs.pools import POOLS
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.sandbox import Account, seed_account
@@ -152,8 +152,7 @@ def account() -> Account:
 def leave_a_run(home: Path) -> None:
     """As a process leaves it that was killed: it is under way for ever."""
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        job = build_defs().resolve_job_def("pull")
-        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        begin_run(instance, "pull", "lists", dg.DagsterRunStatus.STARTED)
 
 
 def limits_of_pools(home: Path) -> dict[str, int]:

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster_records import begin_run
 from receiving import arrive, delivery
 from serving import wait_for
 
@@ -31,13 +32,12 @@ from pipelines.settings import Settings, load_settings
 
 def test_runs_whose_process_is_gone_are_settled_and_others_left() -> None:
     """A dead process, or none, means failed; a living one goes on; what is queued stays queued."""
-    job = build_defs().resolve_job_def("pull")
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     with dg.DagsterInstance.ephemeral() as instance:
 
         def run_in(pid: int | None, status: dg.DagsterRunStatus) -> str:
-            run = instance.create_run_for_job(job, status=status)
+            run = begin_run(instance, "pull", "lists", status)
             if pid is not None:
                 instance.report_engine_event("Started process", run, EngineEventData.in_process(pid))
             return run.run_id
@@ -213,7 +213,7 @@ def test_two_runs_of_a_pool_that_wait_together_start_one_after_the_other(tmp_pat
         location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repository")
         for _ in range(2):
             instance.create_run_for_job(
-                defs.resolve_job_def("pull"),
+                defs.resolve_job_def("pull").get_subset(asset_selection={dg.AssetKey("lists")}),
                 status=dg.DagsterRunStatus.QUEUED,
                 remote_job_origin=RemoteJobOrigin(location, "pull"),
             )
