@@ -46,19 +46,23 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "ca.pem"
+        self._signed: dict[tuple[str, str, int], tuple[Path, Path]] = {}
         made = ("req", "-x509", *KEY, "-days", "30", "-subj", "/CN=Test authority")
         openssl(folder, *made, "-keyout", "ca.key", "-out", "ca.pem")
 
     def sign(self, name: str, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 10) -> tuple[Path, Path]:
-        """A certificate for some names, and its key; with days below 0 it has expired."""
+        """A certificate for some names, and its key; with days below 0 it has expired. Each is made once."""
+        if (name, names, days) in self._signed:
+            return self._signed[name, names, days]
+        stem = f"{name}-{len(self._signed)}"
         made = ("req", *KEY, "-subj", f"/CN={name}")
-        openssl(self.folder, *made, "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl(self.folder, *made, "-keyout", f"{stem}.key", "-out", f"{stem}.csr")
         (self.folder / "names.cnf").write_text(f"subjectAltName={names}\n")
         signed = (
             "x509",
             "-req",
             "-in",
-            f"{name}.csr",
+            f"{stem}.csr",
             "-CA",
             "ca.pem",
             "-CAkey",
@@ -66,8 +70,9 @@ class Authority:
             "-CAcreateserial",
         )
         more = ("-days", str(days), "-extfile", "names.cnf")
-        openssl(self.folder, *signed, *more, "-out", f"{name}.pem")
-        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        openssl(self.folder, *signed, *more, "-out", f"{stem}.pem")
+        self._signed[name, names, days] = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
+        return self._signed[name, names, days]
 
     def self_signed(self) -> tuple[Path, Path]:
         made = ("req", "-x509", *KEY, "-days", "30", "-subj", "/CN=localhost")

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from oracle import query
+from oracle import named_rows
 
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings, load_settings
@@ -28,10 +28,7 @@ def settings_of(folder: Path, **more: Any) -> Settings:
 
 
 def event_rows(settings: Settings, table: str = "webhook_events") -> list[dict[str, Any]]:
-    names = [name for (name,) in query(settings.warehouse, f"SELECT column_name FROM (DESCRIBE {table})")]
-    return [
-        dict(zip(names, row, strict=True)) for row in query(settings.warehouse, f"FROM {table} ORDER BY ALL")
-    ]
+    return named_rows(settings.warehouse, f"FROM {table} ORDER BY ALL")
 
 
 def stored_bodies(settings: Settings) -> list[StoredBody]:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,10 +178,9 @@ def test_plain_http_goes_through_the_proxy(wire: Any, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("path", PATHS)
 def test_tls_goes_through_a_tunnel(
-    wire: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+    wire: Any, monkeypatch: pytest.MonkeyPatch, authority: Authority, path: str
 ) -> None:
     """Each path asks for a tunnel, checks the host's own certificate, and the proxy sees no key."""
-    authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.sign("api", "DNS:api.example.test"))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
@@ -279,14 +277,13 @@ def test_a_tunnel_that_is_refused_is_the_proxys(
     assert words in error.message
 
 
-def test_squid_with_a_log_in(wire: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_squid_with_a_log_in(wire: Any, monkeypatch: pytest.MonkeyPatch, authority: Authority) -> None:
     """Through squid every path works with the right password; a wrong one is the proxy's 407, at once."""
 
     def handle(connection: Any, seen: Seen) -> None:
         seen.heads.append(request_of(connection))
         connection.sendall(REPLY)
 
-    authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.sign("api"))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
