@@ -2,17 +2,20 @@
 
 import datetime as dt
 import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from beginnings import seeded
+from beginnings import Beginning, beginning, seeded
 from oracle import key_of, query
 
 from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
-from pipelines.sandbox import Account, Server, parse_fault
+from pipelines.sandbox import Account, Server, parse_fault, running
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.swap import replacing
@@ -48,40 +51,76 @@ def present(settings: Settings, dataset: str) -> list[tuple[Any, ...]]:
     return sorted(query(settings.warehouse, f"SELECT {columns} FROM {dataset}"), key=repr)
 
 
-def test_every_state_that_was_published_can_be_asked_for(account: Account, settings: Settings) -> None:
+@dataclass(frozen=True)
+class Pulled:
+    """What three pulls have left.
+
+    Attributes:
+        beginning: the account and the data directory after them.
+        gone: a list and an offer that the second pull was without.
+        states: by pull, when it was over, and the tables then.
+    """
+
+    beginning: Beginning
+    gone: dict[str, Any]
+    states: list[tuple[dt.datetime, dict[str, list[tuple[Any, ...]]]]]
+
+
+@pytest.fixture(scope="module")
+def pulled(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Pulled:
+    """Rows that were changed, removed, new, and back again, in three pulls."""
+
+    def make(folder: Path) -> Account:
+        account = seeded(150)
+        gone = account.lists[-1], account.offers[-1]
+        states = []
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            for step in range(3):
+                if step == 1:
+                    account.lists[0]["list_name"] = "renamed"
+                    account.offers[0]["payout"] = 99
+                    account.lists.remove(gone[0])
+                    account.offers.remove(gone[1])
+                    account.contacts()[0]["active"] = not account.contacts()[0]["active"]
+                    account.remove_contact(key_of(account.contacts()[1]))
+                if step == 2:
+                    account.lists.append(gone[0])
+                    account.offers.append(gone[1])
+                    account.offers[0]["metadata"] = {"note": "new"}
+                pull(settings, CHANGED, f"r{step}")
+                states.append((dt.datetime.now(dt.UTC), {name: present(settings, name) for name in CHANGED}))
+        found = {"lists": gone[0]["id"], "offers": gone[1]["id"]}, states
+        (folder / "states").write_bytes(pickle.dumps(found))
+        return account
+
+    made = beginning(tmp_path_factory, "three_pulls", make)
+    return Pulled(made, *pickle.loads((made.data_dir.parent / "states").read_bytes()))  # noqa: S301 - our own
+
+
+@pytest.fixture
+def three_pulls(pulled: Pulled, account: Account, settings: Settings) -> Pulled:
+    """That account is served, with a copy of the data directory."""
+    pulled.beginning.restore(account, settings)
+    return pulled
+
+
+def test_every_state_that_was_published_can_be_asked_for(
+    three_pulls: Pulled, account: Account, settings: Settings
+) -> None:
     """`<dataset>_as_of` gives back what the table was after each pull: changed, removed, new, and back again."""
-    states = []
-    gone = account.lists[-1], account.offers[-1]
-
-    def change(step: int) -> None:
-        if step == 1:
-            account.lists[0]["list_name"] = "renamed"
-            account.offers[0]["payout"] = 99
-            account.lists.remove(gone[0])
-            account.offers.remove(gone[1])
-            account.contacts()[0]["active"] = not account.contacts()[0]["active"]
-            account.remove_contact(key_of(account.contacts()[1]))
-        if step == 2:
-            account.lists.append(gone[0])
-            account.offers.append(gone[1])
-            account.offers[0]["metadata"] = {"note": "new"}
-
-    for step in range(3):
-        change(step)
-        pull(settings, CHANGED, f"r{step}")
-        states.append((dt.datetime.now(dt.UTC), {name: present(settings, name) for name in CHANGED}))
-    for moment, tables in states:
+    for moment, tables in three_pulls.states:
         for name, rows in tables.items():
             assert as_of(settings, name, moment) == rows, name
     assert as_of(settings, "contacts", dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) == []
-    removed = "SELECT id FROM {}_history WHERE removed_at IS NOT NULL"
-    assert query(settings.warehouse, removed.format("lists")) == [(gone[0]["id"],)]
-    assert query(settings.warehouse, removed.format("offers")) == [(gone[1]["id"],)]
+    for name, gone in three_pulls.gone.items():
+        removed = f"SELECT id FROM {name}_history WHERE removed_at IS NOT NULL"
+        assert query(settings.warehouse, removed) == [(gone,)]
     versions = "SELECT count(*), count(valid_to) FROM offers_history WHERE id = ?"
     assert query(settings.warehouse, versions, account.offers[0]["id"]) == [(3, 2)]
     rollback(settings, "offers", "back")
     assert query(settings.warehouse, versions, account.offers[0]["id"]) == [(2, 1)]
-    assert present(settings, "offers") == states[1][1]["offers"]
+    assert present(settings, "offers") == three_pulls.states[1][1]["offers"]
 
 
 def test_the_same_values_in_other_json_make_no_version(
@@ -132,52 +171,50 @@ def test_what_is_listed_is_what_the_pages_name(moved: tuple[Account, Settings]) 
         assert schema == "quarantine" or f"### {name}\n" in page or f"`{name}`" in page, (schema, name)
 
 
-def test_a_snapshots_file_is_where_its_path_says(
-    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshots_file_is_where_its_path_says(pulled: Pulled, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sync.snapshots.path` is relative to the data directory; DuckDB reads the rows of earlier pulls from it."""
-    pull(settings, ["contacts"], "r1")
-    account.remove_contact(key_of(account.contacts()[0]))
-    pull(settings, ["contacts"], "r2")
-    monkeypatch.chdir(settings.data_dir)
+    folder = pulled.beginning.data_dir
+    monkeypatch.chdir(folder)
     with duckdb.connect("warehouse.duckdb", read_only=True) as connection:
-        connection.execute("SET VARIABLE files = (SELECT list(path ORDER BY snapshot) FROM sync.snapshots)")
+        contacts = "FROM sync.snapshots WHERE dataset = 'contacts'"
+        connection.execute(f"SET VARIABLE files = (SELECT list(path ORDER BY snapshot) {contacts})")
         counted = (
             "SELECT count(*) FROM read_parquet(getvariable('files')) GROUP BY snapshot ORDER BY snapshot"
         )
-        assert connection.execute(counted).fetchall() == [(150,), (149,)]
+        assert connection.execute(counted).fetchall() == [(150,), (149,), (149,)]
         quarantined = connection.execute("SELECT quarantine_path FROM sync.snapshots").fetchall()
-    assert all((settings.data_dir / path).exists() for (path,) in quarantined)
+    assert len(quarantined) == 3 * len(CHANGED)
+    assert all((folder / path).exists() for (path,) in quarantined)
 
 
+@pytest.mark.usefixtures("three_pulls")
 def test_rows_of_before_their_history_begin_it(account: Account, settings: Settings) -> None:
     """Lists that a version without their history published are its first versions, and what changes then shows."""
-    pull(settings, ["lists"], "r1")
     with replacing(settings.warehouse) as connection:
-        connection.execute("DELETE FROM sync.history_began")
-    account.lists[0]["list_name"] = "renamed"
-    pull(settings, ["lists"], "r2")
-    versions = "SELECT list_name = 'renamed' FROM lists_history WHERE id = ? ORDER BY valid_from"
+        connection.execute(
+            "DELETE FROM sync.history_began; DELETE FROM sync.lists_ended; DELETE FROM sync.lists_since"
+        )
+    account.lists[0]["list_name"] = "renamed again"
+    pull(settings, ["lists"], "r4")
+    versions = "SELECT list_name = 'renamed again' FROM lists_history WHERE id = ? ORDER BY valid_from"
     assert query(settings.warehouse, versions, account.lists[0]["id"]) == [(False,), (True,)]
     assert as_of(settings, "lists", dt.datetime.now(dt.UTC)) == present(settings, "lists")
 
 
-def test_a_history_that_an_earlier_version_kept_is_taken_over(account: Account, settings: Settings) -> None:
+@pytest.mark.usefixtures("three_pulls")
+def test_a_history_that_an_earlier_version_kept_is_taken_over(settings: Settings) -> None:
     """Version 2 had contacts' versions in a schema `history`; no version of them is lost."""
-    pull(settings, ["contacts"], "r1")
-    account.contacts()[0]["send_count"] += 1
-    pull(settings, ["contacts"], "r2")
     versions = (
         "SELECT * FROM contacts_history WHERE valid_to IS NOT NULL OR valid_from > (FROM x) ORDER BY ALL"
     )
     versions = versions.replace("(FROM x)", "(SELECT min(valid_from) FROM contacts_history)")
     before = query(settings.warehouse, versions)
-    assert len(before) == 2
+    assert len(before) == 3
     with replacing(settings.warehouse) as connection:
         connection.execute(
             "CREATE SCHEMA history; CREATE TABLE history.closed AS FROM sync.contacts_ended;"
             "CREATE TABLE history.opened AS FROM sync.contacts_since;"
-            "CREATE TABLE history.began AS SELECT began_at FROM sync.history_began;"
+            "CREATE TABLE history.began AS SELECT began_at FROM sync.history_began WHERE dataset = 'contacts';"
             "DROP TABLE sync.contacts_ended; DROP TABLE sync.contacts_since; DROP TABLE sync.history_began;"
             "UPDATE sync.version SET version = 2"
         )
