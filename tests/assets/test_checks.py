@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 import msgspec
 import pytest
-from beginnings import seeded
 from oracle import query
 from processes import environment
 
@@ -35,12 +34,6 @@ from pipelines.warehouse.published import published
 from schemas.registry import PULLED, PUSHED
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def account() -> Account:
-    """A page of contacts."""
-    return seeded(200)
 
 
 def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | None, dg.AssetCheckResult]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from beginnings import seeded
 from oracle import query
 
 from assets.definitions import build_defs
@@ -25,12 +24,6 @@ from schemas.registry import PUSHED
 
 Month = Callable[[str], dict[str, Any]]
 REFERRED_TO = ["contacts", "lists", "offers"]
-
-
-@pytest.fixture
-def account() -> Account:
-    """A page of contacts: every push reads their totals."""
-    return seeded(200)
 
 
 @pytest.fixture

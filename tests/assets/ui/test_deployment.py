@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
-import pytest
 from browsing import CHROMIUM, Browser, browsing
 from dagster_records import begin_run
 from processes import of_session
@@ -20,7 +19,7 @@ from serving import Ui, serving, wait_for
 
 from assets.runs.pools import POOLS
 from pipelines.cli.commands.ui import dagster_home
-from pipelines.sandbox import Account, seed_account
+from pipelines.sandbox import Account
 from pipelines.settings import Settings
 
 LAUNCH = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {__typename}}"
@@ -142,11 +141,6 @@ def press_the_button(browser: Browser, ui: Ui) -> None:
     wait_for(lambda: browser.value("window.listens === true"))
     browser.value(f"{button}.click()")
     wait_for(lambda: len(ui.runs()) == before + 1, pause=1)
-
-
-@pytest.fixture
-def account() -> Account:
-    return seed_account(contacts=100)
 
 
 def leave_a_run(home: Path) -> None:
