@@ -78,13 +78,6 @@ def _contact(account: Account, earned: Row) -> Row:
     return contact
 
 
-def test_nothing_was_pushed_yet(settings: Settings) -> None:
-    """An empty ledger agrees with everything."""
-    found = reconcile(settings)
-    assert found.agrees
-    assert (found.contacts, found.missing) == (0, 0)
-
-
 def test_what_arrived_is_accounted_for_to_the_digit(settings: Settings, pushed: list[Row]) -> None:
     """Right after a push nothing differs; it is on record with its figures, for the warehouse after the next push."""
     found = reconcile(settings)

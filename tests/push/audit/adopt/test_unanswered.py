@@ -94,11 +94,12 @@ def test_what_was_corrected_while_it_was_in_doubt_is_taken_over_as_it_was_sent(
     given = [sales, [{**sales[0], "revenue": 9}, {**sales[1], "timestamp": later}, sales[2]]]
     faults = server.faults.active
     faults.append(Fault("reset-after", path="revenue", times=1))
-    for rows, readings in zip(given, (1, 0), strict=True):  # none can look for them
+    steps = zip(given, (BOTH, ["revenue"]), (1, 0), strict=True)
+    for rows, datasets, readings in steps:  # none can look for them
         write("revenue.ndjson", rows)
         faults.append(Fault("revoke", path="contacts", skip=readings))
         with pytest.raises(AccessError):
-            push(settings, BOTH)
+            push(settings, datasets)
         faults.clear()
         restore_key(server)
     restore(settings, None)

@@ -118,7 +118,7 @@ def test_nothing_or_sends_alone(settings: Settings, write: Write, some_sends: So
     """
     assert set(firing(settings)) == {"empty:data"}
     done = reconcile(settings)
-    assert (done.verdict, done.contacts, done.agrees) == ("nothing_to_compare", 0, True)
+    assert (done.verdict, done.contacts, done.missing, done.agrees) == ("nothing_to_compare", 0, 0, True)
     assert firing(settings) == {}
     found = {one.name: one.text for one in conditions(settings, outcomes, push_conditions)}
     assert found["missing:reconcile"] == "nothing was accepted yet"

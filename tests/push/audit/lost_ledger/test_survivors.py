@@ -93,7 +93,7 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
         return
     findings = reconcile(settings).findings
     assert not any(findings.values()), "what the account gained is what was taken over"
-    push(settings, BOTH)
+    push(settings, ["revenue"])
     assert pushed.sales == sales(LAST)
     found = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
     assert query(settings.warehouse, f"{found} AND outcome = 'accepted'") == [(LAST, LAST)]
@@ -142,7 +142,7 @@ def test_an_older_ledger_is_noticed_beside_an_archive_of_an_earlier_version(push
         assert (done.rows, done.in_doubt) == (lacking, lacking), is_pulled
     doubtful = [doubt.identity for doubt in in_doubt(settings)]
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
-    push(settings, BOTH)
+    push(settings, ["revenue"])
     assert pushed.sales == sales(LAST)
 
 
@@ -247,7 +247,7 @@ def test_an_emptied_account_is_filled_again_once_somebody_states_it(
     if not kept:
         assert to_send(settings) == LAST
         return
-    push(settings, BOTH)
+    push(settings, ["revenue"])
     assert pushed.sales == sales(LAST)
     said = query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions")
     assert said == [("emptied", "reset by support")]
