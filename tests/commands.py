@@ -22,13 +22,6 @@ def started(arguments: tuple[str, ...], environment: Mapping[str, str], folder: 
     return Forked(_main, (arguments,), environment, folder)
 
 
-def started_at(
-    terminal: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
-) -> Forked:
-    """As `started`, with a terminal for its streams, by its path."""
-    return Forked(_main_at, (terminal, arguments), environment, folder)
-
-
 def started_for_nobody(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Forked:
     """As `started`, with a pipe for its output that nobody reads."""
     return Forked(_main_for_nobody, (arguments,), environment, folder)
@@ -39,12 +32,6 @@ def trackly_sync(arguments: tuple[str, ...], environment: Mapping[str, str], fol
     with started(arguments, environment, folder) as process:
         shown, complained = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, shown.decode(), complained.decode())
-
-
-def _main_at(terminal: str, arguments: tuple[str, ...]) -> None:
-    for descriptor in range(3):
-        os.dup2(os.open(terminal, os.O_RDWR), descriptor)
-    _main(arguments)
 
 
 def _main_for_nobody(arguments: tuple[str, ...]) -> None:

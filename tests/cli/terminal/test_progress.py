@@ -3,14 +3,13 @@
 import logging
 import os
 import pty
-import select
+import subprocess
+import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from beginnings import seeded
-from commands import started_at
 
 from pipelines.cli.terminal import progress as progressing
 from pipelines.pull.replies.distinct_rows import Distinct
@@ -18,6 +17,8 @@ from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
+
+COMMAND = Path(sys.executable).parent / "trackly-sync"
 
 
 @pytest.fixture
@@ -34,15 +35,21 @@ def test_a_person_sees_rows_share_and_retries(
         server.faults.active.append(parse_fault(fault))
     ours, theirs = pty.openpty()
     environment = {**environment, "TERM": "xterm", "COLUMNS": "110", "LINES": "24"}
-    with started_at(os.ttyname(theirs), ("pull", "contacts"), environment, tmp_path) as running:
+    with subprocess.Popen(
+        [str(COMMAND), "pull", "contacts"],
+        env=environment,
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+    ) as running:
+        os.close(theirs)
         seen = b""
-        while running.poll() is None:
-            if select.select([ours], [], [], 0.05)[0]:
-                seen += os.read(ours, 65_536)
-    os.close(theirs)
-    with suppress(OSError):  # the other side has gone, and all is read
         while True:
-            seen += os.read(ours, 65_536)
+            try:
+                seen += os.read(ours, 65_536)
+            except OSError:  # the other side has gone
+                break
     os.close(ours)
     shown = seen.decode()
     assert running.returncode == 0
