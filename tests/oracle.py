@@ -136,13 +136,18 @@ def every_mart(settings: Settings, names: Collection[str]) -> dict[str, list[dic
 
 def shown(warehouse: Path, table: str) -> list[dict[str, Any]]:
     """A table's rows without the bookkeeping and without columns that are null."""
+    with reading(warehouse) as connection:
+        cursor = connection.execute(f"FROM {table}")
+        names = [column[0] for column in cursor.description or []]
+        rows = cursor.fetchall()
+    kept = [(place, name, name in DOCUMENTS) for place, name in enumerate(names) if name not in BOOKKEEPING]
     return [
         {
-            name: json.loads(value) if name in DOCUMENTS else value
-            for name, value in row.items()
-            if value is not None and name not in BOOKKEEPING
+            name: json.loads(row[place]) if is_json else row[place]
+            for place, name, is_json in kept
+            if row[place] is not None
         }
-        for row in named_rows(warehouse, f"SELECT * FROM {table}")
+        for row in rows
     ]
 
 
