@@ -212,8 +212,9 @@ def test_a_ledger_of_a_newer_program_is_refused(settings: Settings, database: st
                 pass
 
 
-def test_a_warehouse_of_a_newer_program_is_left_alone(settings: Settings) -> None:
+def test_a_warehouse_of_a_newer_program_is_left_alone(settings: Settings, tmp_path: Path) -> None:
     """A pull says so and changes nothing."""
+    settings = settings.model_copy(update={"data_dir": tmp_path / "new"})
     pull(settings, ["lists"], "first")
     with duckdb.connect(str(settings.warehouse)) as connection:
         connection.execute("UPDATE sync.version SET version = 999")
