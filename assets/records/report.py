@@ -112,7 +112,7 @@ def report(
     record_views(instance, settings, made, records[0].run, command_line.job_of(records), run.ended())
     if any(record.activity.startswith(("push", "resolve", "adopt")) for record in records):
         report_months(instance, settings, run.report())
-    checked = _checked(settings, made)
+    checked = _checked(instance, settings, made)
     run.evaluate([evaluation(instance, result) for result in checked])
     run.close()
 
@@ -153,7 +153,7 @@ def report_events(instance: dg.DagsterInstance, settings: Settings, defs: dg.Def
         return
     instance.report_runless_asset_event(found)
     record_views(instance, settings, [found.asset_key], RUNLESS_RUN_ID, RUNLESS_JOB_NAME, time.time())
-    for result in _checked(settings, [found.asset_key]):
+    for result in _checked(instance, settings, [found.asset_key]):
         instance.report_runless_asset_event(evaluation(instance, result))
 
 
@@ -183,15 +183,18 @@ def report_page(instance: dg.DagsterInstance, settings: Settings, defs: dg.Defin
     )
 
 
-def _checked(settings: Settings, made: Iterable[dg.AssetKey]) -> Iterator[dg.AssetCheckResult]:
-    """The results of the assets' own checks."""
+def _checked(
+    instance: dg.DagsterInstance, settings: Settings, made: Iterable[dg.AssetKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the assets' own checks; given no instance, Dagster would make one for each."""
     for check in (*CHECKS, events_arrive):
         if not {key.asset_key for key in check.check_keys} & set(made):
             continue
         run: Callable[..., Any] = check
         trackly = GivenTrackly(settings)
         alone = len(list(check.check_keys)) == 1
-        found = run(trackly=trackly) if alone else run(dg.build_asset_check_context(), trackly=trackly)
+        context = () if alone else (dg.build_asset_check_context(instance=instance),)
+        found = run(*context, trackly=trackly)
         for result in [found] if isinstance(found, dg.AssetCheckResult) else found:
             (key,) = [k for k in check.check_keys if alone or k.name == result.check_name]
             yield result._replace(asset_key=key.asset_key, check_name=key.name)
