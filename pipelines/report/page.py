@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -66,26 +67,8 @@ def page(
         notes: sentences on what needs attention.
         shown: when they were read, and the currency.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": lambda number: NOT_KNOWN if number is None else f"{number:,}",
-        "money": shown.money.shown,
-        "money_each": shown.money.shown_each,
-        "share": lambda share: NOT_KNOWN if share is None else f"{share:.1%}",
-        "time": _time,
-        "age": age,
-        "plural": plural,
-        "form": form,
-        "duration": duration,
-        "words": lambda name: name.replace("_", " "),
-    }
-    return environment.get_template("page.html").render(
+    template = _environment(shown.money).get_template("page.html")
+    return template.render(
         found=found,
         totals=found["totals"][0],
         since=found["imported_since"][0],
@@ -105,6 +88,31 @@ def page(
         notes=[*notes, *_of_campaigns(found["findings"])],
         now=shown.now,
     )
+
+
+@cache
+def _environment(unit: Unit) -> jinja2.Environment:
+    """The templates with what they write amounts in; to compile them takes longer than to fill them in."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": lambda number: NOT_KNOWN if number is None else f"{number:,}",
+        "money": unit.shown,
+        "money_each": unit.shown_each,
+        "share": lambda share: NOT_KNOWN if share is None else f"{share:.1%}",
+        "time": _time,
+        "age": age,
+        "plural": plural,
+        "form": form,
+        "duration": duration,
+        "words": lambda name: name.replace("_", " "),
+    }
+    return environment
 
 
 def _of_campaigns(findings: Sequence[Row]) -> list[str]:
