@@ -44,7 +44,7 @@ test: .venv/.runtime ## install and run every check: lint, types, layers, tests
 	$(MAKE) --no-print-directory .venv/.dev || { wait; exit 1; }; \
 	{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
 	$(MAKE) --no-print-directory .venv/.compiled; \
-	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
+	.ci/in-memory $(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$others; wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
 test-thorough: .venv/.dev ## try ten times as many examples of properties and random campaigns; TESTS=folder for some
