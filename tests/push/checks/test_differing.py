@@ -101,6 +101,8 @@ def test_what_changed_since_it_was_sent_is_reported_until_it_is_acknowledged(
     assert query(either.warehouse, records) == expected
     again = push(either, BOTH)
     assert again.differing == {"sends": 0, "revenue": 0}
+    (run, *_), _ = latest_runs(either.data_dir, 1)
+    assert run.figures == "0 sent, 0 accepted"
     assert (again.outcomes["sends"].accepted, again.outcomes["revenue"].accepted) == (1_020, 1)
     assert query(either.warehouse, records) == expected
     given = "SELECT revenue FROM imports.records WHERE dataset = 'revenue'"
