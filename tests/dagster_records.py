@@ -14,12 +14,12 @@ from dagster._core.loader import LoadingContextForTest
 from assets.definitions import build_defs
 from assets.records.report import report_pending
 from assets.resources import GivenTrackly
+from assets.runs.in_process import QUIET
 from pipelines.run_records.unreported import Notice, leave
 from pipelines.sandbox import Account, Server
 from pipelines.settings import Settings
 
 READ = ["contacts", "lists", "revenue"]
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Records:

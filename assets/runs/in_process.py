@@ -35,6 +35,9 @@ from schemas.registry import PULLED, PUSHED
 
 TWICE = "imported_revenue: nothing_twice"
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Configuration of a run whose steps are shown by who called it, and not by Dagster's log."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
@@ -72,7 +75,6 @@ def run_job(
         RuntimeError: a step failed in a way that nobody foresaw.
     """
     job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def(name)
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     steps: list[Step] = []
 
     def note(entry: dg.EventLogEntry) -> None:
@@ -87,7 +89,7 @@ def run_job(
         try:
             with run_goes_on(run, ASKED.get(name, "")):
                 result = job.execute_in_process(
-                    run_config={**(job.run_config or {}), **quiet},
+                    run_config={**(job.run_config or {}), **QUIET},
                     instance=records,
                     run_id=run,
                     raise_on_error=False,

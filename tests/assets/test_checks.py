@@ -21,7 +21,7 @@ from assets.graph.pulled import DATASETS
 from assets.graph.pushed import PUSHED_ASSETS, imported_sends
 from assets.inspection.lookups import noticed
 from assets.resources import GivenTrackly
-from assets.runs.in_process import run_job
+from assets.runs.in_process import QUIET, run_job
 from assets.runs.progress import step_of
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
@@ -169,10 +169,9 @@ def test_a_sync_without_history_sends_nothing(account: Account, settings: Settin
     """Its imports and its reconciliation are skipped; that it pulls like another is in test_sync.py."""
     job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def("sync")
     pushes = [name for asset in PUSHED_ASSETS for name in asset.keys]
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         done = job.execute_in_process(
-            run_config={**(job.run_config or {}), **quiet}, instance=instance, asset_selection=pushes
+            run_config={**(job.run_config or {}), **QUIET}, instance=instance, asset_selection=pushes
         )
         steps = [step for entry in instance.all_logs(done.run_id) if (step := step_of(entry))]
     skipped = {step.name for step in steps if step.state == "skipped"}
@@ -184,9 +183,8 @@ def test_a_malformed_setting_fails_the_step_with_its_name(monkeypatch: pytest.Mo
     """Definitions load with settings that cannot be used; the step that needs them says which and why."""
     monkeypatch.setenv("TRACKLY_API_KEY", "sk_live_secret")
     job = build_defs().resolve_job_def("pull")
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
+        result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
     (failed,) = {
         event.step_failure_data.user_failure_data.description for event in result.get_step_failure_events()
     }

@@ -17,6 +17,7 @@ from assets.definitions import build_defs
 from assets.graph.pulled import DATASETS
 from assets.jobs import JOBS
 from assets.resources import Trackly
+from assets.runs.in_process import QUIET
 from pipelines.pull.run import snapshot_dataset
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault
 from pipelines.settings import Settings
@@ -57,10 +58,9 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run_job(name: str, assets: list[str] | None = None) -> dg.ExecuteInProcessResult:
         with dg.DagsterInstance.ephemeral() as instance:
-            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
             job = defs.resolve_job_def(name)
             return job.execute_in_process(
-                run_config=quiet,
+                run_config=QUIET,
                 instance=instance,
                 asset_selection=assets and [dg.AssetKey(asset) for asset in assets],
                 raise_on_error=False,

@@ -15,6 +15,7 @@ from assets.definitions import build_defs
 from assets.graph import months
 from assets.inspection.metadata import of_month
 from assets.resources import GivenTrackly
+from assets.runs.in_process import QUIET
 from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
@@ -30,12 +31,11 @@ REFERRED_TO = ["contacts", "lists", "offers"]
 def month(settings: Settings) -> Month:
     """Imports one month with Dagster; the figures of its materialization."""
     job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def("backfill")
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
     def run(key: str) -> dict[str, Any]:
         with dg.DagsterInstance.ephemeral() as instance:
             result = job.execute_in_process(
-                run_config=quiet, instance=instance, partition_key=key, raise_on_error=False
+                run_config=QUIET, instance=instance, partition_key=key, raise_on_error=False
             )
             assert result.success
             (made,) = result.asset_materializations_for_node("imported_months")
