@@ -3,13 +3,15 @@
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from histories import write_rows
 
 from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
@@ -101,3 +103,32 @@ def beginning(folders: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
     folder = made_once(folders, name, keep)
     return Beginning((folder / "account").read_bytes(), folder / "data")
+
+
+def sends_pushed(
+    folders: pytest.TempPathFactory,
+    name: str,
+    settings_of: Callable[..., Settings],
+    begun: Callable[[], Account],
+    sends: Callable[[Account], Sequence[dict[str, Any]]],
+) -> Beginning:
+    """An account that has sends through us, by a ledger on SQLite.
+
+    Args:
+        folders: of the test run.
+        name: of the state.
+        settings_of: from a URL and a data directory.
+        begun: makes the account.
+        sends: what it is sent.
+    """
+    from pipelines.push.run import push  # noqa: PLC0415 - as in `first_pulls`
+
+    def make(folder: Path) -> Account:
+        account = begun()
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            write_rows(settings.history / "sends.ndjson", sends(account))
+            push(settings, ["sends"])
+        return account
+
+    return beginning(folders, name, make)

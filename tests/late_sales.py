@@ -23,13 +23,18 @@ def empty_account() -> Account:
     return account
 
 
+def sends_to_first(account: Account, number: int, contacts: int = 40) -> list[Row]:
+    """Sends to the account's first contacts, no two of them with one number, in turn."""
+    known = list({row["phone_number"]: row for row in account.contacts()}.values())[:contacts]
+    assert len(known) == contacts
+    return sends_to(known, number)
+
+
 def write_history(
     account: Account, folder: Path, number: int, amounts: list[str], contacts: int = 40
 ) -> list[Row]:
     """Sends to the account's first contacts, and a sale of each; the sends."""
-    known = list({row["phone_number"]: row for row in account.contacts()}.values())[:contacts]
-    assert len(known) == contacts
-    sends = sends_to(known, number)
+    sends = sends_to_first(account, number, contacts)
     sale = {"offer_id": active_offer(account), "timestamp": "2024-06-01T00:00:00Z"}
     sales = [
         {**sale, "message_id": row["id"], "revenue": amounts[n % len(amounts)]} for n, row in enumerate(sends)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beginnings import Beginning, beginning, seeded
+from beginnings import Beginning, seeded, sends_pushed
 from histories import active_offer, sends_to, write_rows
 
-from pipelines.push.run import push
-from pipelines.sandbox import Account, running
+from pipelines.sandbox import Account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -77,16 +76,15 @@ MANY = 1_300
 
 @pytest.fixture(scope="session")
 def _many_sends(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
-    def make(folder: Path) -> Account:
+    def begun() -> Account:
         account = seeded(400)
         account.revenue.clear()
-        with running(account) as server:
-            settings = settings_of(server.url, folder / "data")
-            write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), MANY))
-            push(settings, ["sends"])
         return account
 
-    return beginning(tmp_path_factory, "many-sends", make)
+    def sends(account: Account) -> list[Row]:
+        return sends_to(account.contacts(), MANY)
+
+    return sends_pushed(tmp_path_factory, "many-sends", settings_of, begun, sends)
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-from beginnings import Beginning, beginning
+from beginnings import Beginning, sends_pushed
 from histories import sends_to, write_rows
 
 from pipelines.push.run import push
-from pipelines.sandbox import Account, running, seed_account
+from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -45,15 +44,10 @@ def some_sends(account: Account) -> Callable[[int], list[Row]]:
 def _sends_pushed(
     tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
 ) -> Beginning:
-    def make(folder: Path) -> Account:
-        account = _empty()
-        with running(account) as server:
-            settings = settings_of(server.url, folder / "data")
-            write_rows(settings.history / "sends.ndjson", sends_to(strangers(account), SENDS))
-            push(settings, ["sends"])
-        return account
+    def sends(account: Account) -> list[Row]:
+        return sends_to(strangers(account), SENDS)
 
-    return beginning(tmp_path_factory, "sends-to-a-few", make)
+    return sends_pushed(tmp_path_factory, "sends-to-a-few", settings_of, _empty, sends)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """What several tests of late revenue begin with."""
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
-from beginnings import Beginning, beginning
-from late_sales import empty_account, write_history
+from beginnings import Beginning, sends_pushed
+from late_sales import empty_account, sends_to_first
 
-from pipelines.push.run import push
-from pipelines.sandbox import Account, running
+from pipelines.sandbox import Account
 from pipelines.settings import Settings
 
 
@@ -16,16 +15,10 @@ from pipelines.settings import Settings
 def _sends_to_forty(
     tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
 ) -> Beginning:
-    def make(folder: Path) -> Account:
-        account = empty_account()
-        with running(account) as server:
-            settings = settings_of(server.url, folder / "data")
-            write_history(account, settings.history, 60, ["5"])
-            (settings.history / "revenue.ndjson").unlink()
-            push(settings, ["sends"])
-        return account
+    def sends(account: Account) -> list[dict[str, Any]]:
+        return sends_to_first(account, 60)
 
-    return beginning(tmp_path_factory, "sends-to-forty", make)
+    return sends_pushed(tmp_path_factory, "sends-to-forty", settings_of, empty_account, sends)
 
 
 @pytest.fixture
