@@ -29,7 +29,14 @@ from pipelines.trackly.failures import Failure, Kind, Unreadable
 from pipelines.trackly.rate_limit import Pace
 from pipelines.trackly.replies.answer import Answer
 from pipelines.trackly.replies.refusals import deprecated, failure_of, safe_words, vendor_error
-from pipelines.trackly.retries import give_up, wait_or_error, was_cut
+from pipelines.trackly.retries import (
+    FIRST_BACKOFF,
+    LONGEST_BACKOFF,
+    MOST_JITTER,
+    give_up,
+    wait_or_error,
+    was_cut,
+)
 from pipelines.trackly.transport.connections import Carrier, Limits
 from pipelines.trackly.transport.route import route_to
 
@@ -226,21 +233,20 @@ class TracklyClient:
             self.retries += 1
             pause = "" if decision is True else f" in {decision:g} s"
             figures = {"event": "retry", "attempt": attempts}
-            _log.info(
-                "%s: attempt %d failed (%s), trying again%s",
-                what,
-                attempts,
-                failure.reason,
-                pause,
-                extra=figures,
-            )
+            text = "%s: attempt %d failed (%s), trying again%s"
+            _log.info(text, what, attempts, failure.reason, pause, extra=figures)
             return decision
 
         async with self._slots:
             started = time.monotonic()
             try:
                 async for attempt in stamina.retry_context(
-                    on=judge, attempts=None, timeout=None, wait_initial=0.25, wait_max=8.0, wait_jitter=0.5
+                    on=judge,
+                    attempts=None,
+                    timeout=None,
+                    wait_initial=FIRST_BACKOFF,
+                    wait_max=LONGEST_BACKOFF,
+                    wait_jitter=MOST_JITTER,
                 ):
                     with attempt:
                         attempts += 1

@@ -12,6 +12,12 @@ from pipelines.errors import AccessError, OutcomeUnknown, RequestError, ServiceE
 from pipelines.text.humanize import plural
 from pipelines.trackly.failures import PROOFS_OF_NOTHING_DONE, Failure, Kind
 
+FIRST_BACKOFF = 0.25
+LONGEST_BACKOFF = 8.0
+MOST_JITTER = 0.5
+"""Seconds between two attempts where the service asks for no time of its own: from the first on twice as long each
+time, with so much more at most, at random, and never beyond the longest."""
+
 LONGEST_RETRY_AFTER = 60.0
 """Seconds. A service that asks for more is asked again after this long."""
 
