@@ -15,7 +15,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.adopt import sent_otherwise
 from pipelines.push.audit.archive.rows import all_archived, keep, refuse_damaged
 from pipelines.push.audit.lost_ledger.calls_under_way import begin_notes, noting
-from pipelines.push.checks.compare import SYNCED, SendsStage, compare, may_turn_out, note_answered
+from pipelines.push.checks.compare import SendsStage, compare, may_turn_out, note_answered
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
@@ -130,9 +130,9 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
             unsettled = await _archive_and_send(pushing, compared, seen)
         why = all_reasons(connection, name, ledger)
-        synced = compared.held_back(SYNCED) if name == REVENUE else 0
-        waits = compared.retries_later(ledger)
-    _warn_of_unsent(name, waits, synced)
+        warnings = compared.left_unsent(ledger)
+    for text in warnings:
+        _log.warning("%s: %s", name, text)
     return why, unsettled
 
 
@@ -158,23 +158,6 @@ async def _archive_and_send(pushing: _Pushing, compared: Compared, seen: int) ->
         return await push_revenue(*to_send, noting(pushing.settings, pushing.ledger))
     await send_repeatable(*to_send, seen)
     return Unsettled()
-
-
-def _warn_of_unsent(name: str, waits: int, synced: int) -> None:
-    """Warn of rows that this push has left unsent.
-
-    Args:
-        name: the dataset.
-        waits: rows of other months that calls have left pending.
-        synced: rows of revenue that its network syncs to Trackly by itself.
-    """
-    if waits:
-        _log.warning(
-            "%s: %s of other months %s sent without success, and %s pending: a push of their month sends them.",
-            name, plural(waits, "row"), form(waits, "was", "were"), form(waits, "stays", "stay"),
-        )  # fmt: skip
-    if synced:
-        _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
 
 
 def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: str) -> Compared:

@@ -19,6 +19,7 @@ from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known_rows import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
 from pipelines.push.checks.revenue.same_rows import Decision, hold_same, no_decisions
+from pipelines.push.checks.revenue.synced_by_tune import hold_synced
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
@@ -26,7 +27,6 @@ from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, is_any, is_empty, opened
 from pipelines.push.values.content_digest import changed, kept_content
-from pipelines.runs.recording import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
@@ -39,13 +39,6 @@ ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 """Why a row is not sent from here where several machines push."""
 
 _OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
-
-SYNCED = (
-    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice, and a row without a time "
-    "may be of them; TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
-)
-"""Why recent revenue of a TUNE-linked offer is parked."""
-
 
 SEND_DIFFERS = (
     "message_id: its send says something else by now than what was sent, so that it may be another message; "
@@ -115,7 +108,7 @@ def compare(
                 _name_coming(connection)
                 _park_of_differing(connection)
     if dataset == REVENUE:
-        _hold_synced(connection, ledger)
+        hold_synced(connection, ledger)
         hold_same(connection, ledger, decision, archive)
     differing_rows.find(connection, PUSHED[dataset], ledger)
     return replace(_as_judged(connection, dataset), archive=archive)
@@ -202,7 +195,7 @@ def _as_judged(connection: duckdb.DuckDBPyConnection, dataset: str) -> Compared:
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """See `memory.LONG_TEXTS`."""
+    """See `duckdb_memory.LONG_TEXTS`."""
     longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
     if dataset == "sends" and count(connection, longest) > _LONG:
         connection.execute(f"SET memory_limit = '{duckdb_memory.LONG_TEXTS}'")
@@ -300,24 +293,6 @@ def _park_of_differing(connection: duckdb.DuckDBPyConnection) -> None:
             f" AND {IS_NEW}",
             [SEND_DIFFERS],
         )
-
-
-def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Park what a network syncs by itself: from 7 days before the first intake on, and for ever.
-
-    The sync looks back 7 days (/api-reference/v2/history/import-revenue). A row that it has counted must not go
-    once it is older, so the day is that of the first intake and not today. A row without a time may be of any day.
-    """
-    if not is_any(connection, "synced"):
-        return
-    first = ledger.first_intake(REVENUE) if ledger else None
-    connection.execute(
-        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
-        " WHERE seq IN (SELECT seq FROM synced)"
-        " AND (timestamp IS NULL OR timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS)"
-        f" AND {IS_NEW}",
-        [SYNCED, first or now()],
-    )
 
 
 def _changes(connection: duckdb.DuckDBPyConnection) -> InputChanges:

@@ -12,11 +12,14 @@ import pyarrow as pa
 
 from pipelines.push.checks.differing_rows import find_answered
 from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.checks.revenue.synced_by_tune import SYNCED
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry, called, to_retry
 from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
+from pipelines.text.humanize import form, plural
 from pipelines.warehouse.structure.tables import insert
 from schemas.derived.tables import literal
 from schemas.values.outcomes import sql_list
@@ -121,6 +124,19 @@ class Compared:
         with ledger.begin() as transaction:
             found = called(transaction, self.dataset, ledger.part, Outcome.PENDING)
         return len(found) - len(self.own(found))
+
+    def left_unsent(self, ledger: Ledger) -> list[str]:
+        """What to warn of at the end of a push: rows of other periods that wait, and revenue that TUNE brings."""
+        waits = self.retries_later(ledger)
+        synced = self.held_back(SYNCED) if self.dataset == REVENUE else 0
+        found = []
+        if waits:
+            was, stays = form(waits, "was", "were"), form(waits, "stays", "stay")
+            rows = f"{plural(waits, 'row')} of other months {was} sent without success"
+            found.append(f"{rows}, and {stays} pending: a push of their month sends them.")
+        if synced:
+            found.append(f"{plural(synced, 'row is', 'rows are')} held back. {SYNCED}.")
+        return found
 
     def reopen(self, ledger: Ledger) -> None:
         """Have the rows of the period be tried again that the API rejected earlier."""

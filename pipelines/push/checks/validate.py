@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import find
+from pipelines.push.checks.revenue.synced_by_tune import note_synced
 from pipelines.push.stage.database import is_empty, read
 from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
@@ -24,9 +25,6 @@ ENVELOPE = (b'{"records":[', b"]}")
 
 MAX_RECORD_BYTES = MAX_BODY_BYTES - sum(map(len, ENVELOPE))
 """A record larger than this fits no request."""
-
-SYNCED_BY = "tune"
-"""The network whose offers' revenue Trackly fetches every hour (/api-reference/v2/history/import-revenue)."""
 
 _KEPT = ("id", "list_number", "message_id", "record_id")
 """Texts that the ledger keeps; PostgreSQL has none with a NUL character."""
@@ -178,10 +176,7 @@ def _note_revenue(connection: duckdb.DuckDBPyConnection, *, pulled: bool, hold_s
     active = "offer_id IN (SELECT id FROM pulled WHERE status = 'active')" if pulled else "false"
     connection.execute(f"INSERT INTO risky SELECT seq FROM ready WHERE NOT coalesce({active}, false)")
     if pulled and hold_synced:
-        connection.execute(
-            "INSERT INTO synced SELECT seq FROM ready"
-            f" WHERE offer_id IN (SELECT id FROM pulled WHERE external_platform = '{SYNCED_BY}')"
-        )
+        note_synced(connection)
 
 
 def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:

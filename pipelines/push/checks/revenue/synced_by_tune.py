@@ -1,0 +1,52 @@
+"""Revenue of offers that TUNE syncs to Trackly by itself: pushed as well, it would count twice, so it is parked.
+
+The API's page says that the sync looks back 7 days. What does not belong here: revenue that other files may have
+sent already (`same_rows`).
+"""
+
+import duckdb
+
+from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import is_any
+from pipelines.runs.recording import now
+
+_PLATFORM = "tune"
+"""The network whose offers' revenue Trackly fetches every hour (/api-reference/v2/history/import-revenue)."""
+
+_DAYS = 7
+"""How far each of these fetches looks back."""
+
+SYNCED = (
+    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice, and a row without a time "
+    "may be of them; TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
+)
+"""Why recent revenue of a TUNE-linked offer is parked."""
+
+
+def note_synced(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill the table `synced` of a stage, by the offers in `pulled`."""
+    connection.execute(
+        "INSERT INTO synced SELECT seq FROM ready"
+        f" WHERE offer_id IN (SELECT id FROM pulled WHERE external_platform = '{_PLATFORM}')"
+    )
+
+
+def hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+    """Park what is in `synced` from 7 days before the first intake on, and for ever.
+
+    A row that the sync has counted must not go once it is older, so the day is that of the first intake and not
+    today. A row without a time may be of any day.
+    """
+    if not is_any(connection, "synced"):
+        return
+    first = ledger.first_intake(REVENUE) if ledger else None
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
+        " WHERE seq IN (SELECT seq FROM synced)"
+        f" AND (timestamp IS NULL OR timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL {_DAYS} DAYS)"
+        f" AND {IS_NEW}",
+        [SYNCED, first or now()],
+    )
