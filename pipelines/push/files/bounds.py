@@ -1,6 +1,6 @@
-"""How much a history file may turn into: small files that unfold into more than a machine has are refused.
+"""Limits on the content of a history file: a small file that decompresses beyond any real export is refused.
 
-No history comes near these bounds. What does not belong here: queries, which have bounds of their own
+No real history comes near these limits. What does not belong here: queries, which have limits of their own
 (`stage.query_cage`).
 """
 
@@ -14,27 +14,27 @@ from pipelines.errors import UsageError
 from pipelines.text.humanize import plural
 
 MOST_COLUMNS = 2_000
-"""Columns of a file, or different keys of its objects."""
+"""Most columns of a file, or most different keys of its JSON objects."""
 
 LONGEST_VALUE = 100_000
-"""Bytes of a value in a typed column. One value, kept once, can stand in a billion rows."""
+"""Most bytes of a value in a typed column. Parquet can store one value once and repeat it in a billion rows."""
 
 _MOST_ROWS = 1_000_000_000
 _ROWS_PER_BYTE = 50
-"""The best that compression makes of rows that differ is some ten rows a byte."""
+"""Compression stores at most about ten different rows in a byte; the limit is five times as many."""
 _FEW_ROWS = 1_000_000
 
 _FREE = 256 << 20
 _EXPANSION = 100
-"""What a file unfolds into: anything up to the first, and beyond it so many times its size. Texts of real exports
-are five to thirty times as large as their compressed file."""
+"""Most bytes that a file may decompress to: _FREE, or _EXPANSION times its size if that is more. Texts of real
+exports are five to thirty times as large as their compressed file."""
 
 
 def refuse_columns(path: Path, number: int) -> None:
-    """Raise where a file has more columns than anybody's export.
+    """Raise if a file has more columns than any real export.
 
     Raises:
-        UsageError: it has.
+        UsageError: the file has more than MOST_COLUMNS.
     """
     if number > MOST_COLUMNS:
         raise UsageError(
@@ -44,15 +44,15 @@ def refuse_columns(path: Path, number: int) -> None:
 
 
 def refuse_parquet(path: Path, rows: Path) -> None:
-    """Raise where a Parquet file claims to hold more than its size can be.
+    """Raise if a Parquet file claims more rows or bytes than its size can hold.
 
     Args:
-        path: the file that the operator knows.
-        rows: the Parquet file, which is another where a query yielded it.
+        path: the file that the operator knows, for the error.
+        rows: the Parquet file: `path` itself, or the result of the query in `path`.
 
     Raises:
-        UsageError: it is no history.
-        ArrowInvalid: it is no Parquet file.
+        UsageError: the file has too many columns or rows, or decompresses to too many bytes.
+        ArrowInvalid: `rows` is not a Parquet file.
     """
     with pq.ParquetFile(rows) as file:
         found = file.metadata
@@ -73,10 +73,10 @@ def refuse_parquet(path: Path, rows: Path) -> None:
 
 
 def bounded(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
-    """A decompressed stream that ends with an error where it yields more than its file can reasonably hold.
+    """Wrap a decompressed stream: reading raises UsageError beyond the bytes that the file can reasonably hold.
 
     Args:
-        stream: what is decompressed.
+        stream: the decompressed bytes.
         path: the file, for the error.
         size: bytes of the compressed file.
     """

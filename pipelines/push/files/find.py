@@ -1,9 +1,9 @@
-"""Which files hold the history, and of which dataset: found by name, in a fixed order. None is overlooked.
+"""Finds the history files of each dataset by name, in a fixed order, and names every file that is not read.
 
-A file belongs to the dataset that its name begins with (`sends.csv`, `sends-2024.parquet`, `sends_eu.ndjson.gz`), or
-to the one that the name of a folder above it begins with (`sends/2024/01.csv`, `sends-2023/a.csv`,
-`sends.csv/part-00000`). Other names of folders mean nothing. What does not belong here: reading them
-(`parse.relation`).
+A file belongs to the dataset that its own name begins with (`sends.csv`, `sends-2024.parquet`,
+`sends_eu.ndjson.gz`), else to the dataset that the name of a folder above it begins with (`sends/2024/01.csv`,
+`sends-2023/a.csv`, `sends.csv/part-00000`). Folders with other names change nothing. What does not belong here:
+reading the files (`parse.relation`).
 """
 
 import logging
@@ -31,13 +31,13 @@ FORMATS = {
     ".json": "ndjson",
     ".sql": "sql",
 }
-"""Formats by the end of a file's name, in any case of letters."""
+"""Formats by file ending, in upper or lower case."""
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-"""Compressions by what follows it; of text files only."""
+"""Compressions by the ending after that of the format; for text files only."""
 
 _PASSED_OVER = (".crc", ".md5", ".sha1", ".sha256", ".part")
-"""Checksums, and uploads that are not complete (README: upload under another name, then rename)."""
+"""Checksums and incomplete uploads: upload a file under another name, then rename it."""
 
 _NAMED = re.compile(rf"({'|'.join(PUSHED)})(?![a-z])", re.IGNORECASE)
 _LIKE = re.compile(r"(?<![a-z])(send|click|revenue)s?(?![a-z])", re.IGNORECASE)
@@ -58,12 +58,12 @@ class Source:
     """One file of history.
 
     Attributes:
-        path: where it lies.
-        dataset: the dataset that its rows are of.
+        path: where the file is.
+        dataset: the dataset of its rows.
         format: one of the values of FORMATS.
         compression: "gzip", "zstd", or "" for a file that is not compressed.
-        rows: of a `.sql` file whose query has been run, the Parquet file with what it yielded.
-        real: where it lay when it was found, links resolved; it is not read if that has changed.
+        rows: the Parquet file with the result of the query; only for a `.sql` file whose query has run.
+        real: the path with links resolved, when the file was found; the file is not read if this has changed.
     """
 
     path: Path
@@ -76,12 +76,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that is named like a dataset and is not read.
+    """A file that is named like a dataset but is not read.
 
     Attributes:
-        path: where it lies.
-        why: the reason, as the end of a sentence that begins with its name.
-        dataset: whose history it would be.
+        path: where the file is.
+        why: the reason, as the end of a sentence that begins with the name of the file.
+        dataset: the dataset that the file is named like.
     """
 
     path: Path
@@ -94,8 +94,8 @@ class Sources:
     """The history files that were found.
 
     Attributes:
-        found: by dataset, the files that are read, sorted by path.
-        unread: the files that are named like one of the datasets and are not read.
+        found: the files that are read, by dataset, sorted by path.
+        unread: the files that are named like one of the datasets but are not read.
     """
 
     found: dict[str, list[Source]]
@@ -103,13 +103,13 @@ class Sources:
 
 
 def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Path] | None = None) -> Sources:
-    """The files of each dataset, sorted by path; a dataset may have none.
+    """Return the files of each dataset, sorted by path; a dataset may have none.
 
     Args:
         settings: name the folder that is searched when no paths are given.
         datasets: names out of PUSHED.
-        paths: files and folders to take instead. A file whose name contains no dataset is taken for the only one
-            that is asked for.
+        paths: files and folders to search instead. A file without a dataset in its name is taken for the dataset that
+            is asked for, if there is only one.
 
     Raises:
         UsageError: a path does not exist, or there is no history at all; the message says what is expected.
@@ -135,10 +135,10 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
 
 
 def _tell_of_others(seen: "_Seen") -> None:
-    """Name what is of no dataset.
+    """Log the files that belong to no dataset.
 
-    Hidden files are only for those who ask for more (`--verbose`): their names say that nobody means them, and
-    whoever knows of a file that is left out has that way to say so.
+    Hidden files are logged for `--verbose` only: their names say that they are not meant, and a person who misses a
+    file can look there.
     """
     for path in seen.strays:
         _log.warning(
@@ -155,7 +155,7 @@ def _tell_of_others(seen: "_Seen") -> None:
 
 
 def _by_dataset(found: Sequence[Source], datasets: Sequence[str]) -> dict[str, list[Source]]:
-    """Files by dataset, sorted by path; a link beside the file that it leads to is the same file."""
+    """Group files by dataset, sorted by path; a link and the file that it leads to count once."""
     by_file = {(source.dataset, source.real): source for source in sorted(found, key=_by_path, reverse=True)}
     unique = sorted(by_file.values(), key=_by_path)
     return {name: [source for source in unique if source.dataset == name] for name in datasets}
@@ -163,13 +163,13 @@ def _by_dataset(found: Sequence[Source], datasets: Sequence[str]) -> dict[str, l
 
 @dataclass(slots=True)
 class _Seen:
-    """What was found so far.
+    """The files found so far.
 
     Attributes:
         found: files that are read.
-        unread: files that are named like a dataset and are not.
+        unread: files that are named like a dataset but are not read.
         strays: files of no dataset.
-        hidden: files and folders that are passed over for their names.
+        hidden: files and folders that are skipped because of their names.
     """
 
     found: list[Source] = field(default_factory=list)
@@ -178,7 +178,7 @@ class _Seen:
     hidden: list[Path] = field(default_factory=list)
 
     def take(self, entry: Entry, root: Path, datasets: Sequence[str]) -> None:
-        """Put a file where it belongs."""
+        """Add a file to the list that it belongs to."""
         path = entry.path
         dataset = _dataset_of(path, root) or _only(datasets, path, root)
         if dataset is None:
@@ -198,7 +198,7 @@ class _Seen:
             self.strays.append(path)
 
     def leave_out(self, queried: set[Path], datasets: Sequence[str]) -> None:
-        """Drop what `.sql` files read, and what is unread of datasets that nobody asks for."""
+        """Drop files that `.sql` files read, and unread files of datasets that were not asked for."""
         self.found = [source for source in self.found if source.path.resolve() not in queried]
         self.strays = [path for path in self.strays if path.resolve() not in queried]
         asked = (file for file in self.unread if file.dataset in datasets)
@@ -206,7 +206,7 @@ class _Seen:
 
 
 def _nothing(seen: _Seen, roots: Sequence[Path], settings: Settings) -> UsageError:
-    """The error where no file is read."""
+    """Return the error for a search that found no file to read."""
     if seen.unread:
         named = "; ".join(f"{file.path.name} {file.why}" for file in seen.unread[:_MOST_NAMED])
         return UsageError(f"None of the history can be read: {named}.", _expected(settings))
@@ -216,7 +216,7 @@ def _nothing(seen: _Seen, roots: Sequence[Path], settings: Settings) -> UsageErr
 
 
 def without_queries(sources: Sources) -> Sources:
-    """The sources of a run that no person started: `.sql` files count as not read."""
+    """Return the sources of a run that no person started: `.sql` files count as not read."""
     unread = [
         Unread(source.path, "is read by a run that no person started only with TRACKLY_SQL_SOURCES=on", name)
         for name, files in sources.found.items()
@@ -228,10 +228,10 @@ def without_queries(sources: Sources) -> Sources:
 
 
 def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
-    """Stop before anything is sent where a file of history would be overlooked.
+    """Stop the push before anything is sent if a history file would be overlooked.
 
     Raises:
-        UsageError: there is such a file, and it is not to be ignored.
+        UsageError: there are unread files, and `ignore_unread` is false.
     """
     if not sources.unread:
         return
@@ -263,18 +263,18 @@ def _files(root: Path, settings: Settings, on_hidden: Callable[[Path], None]) ->
 
 
 def _dataset_of(path: Path, root: Path) -> str | None:
-    """By the file's own name, else by the nearest folder at or below the root that is named like a dataset."""
+    """Return the dataset by the file's name, else by the nearest folder, up to the root, named like a dataset."""
     folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
     matches = (_NAMED.match(name) for name in (path.name, *reversed(folders)))
     return next((found[1].lower() for found in matches if found), None)
 
 
 def _like(path: Path, root: Path) -> str:
-    """The dataset that a file of data seems to be of, by a word in its name or a folder's; empty where of none."""
+    """Return the dataset that a word in the name of a data file or its folders suggests; empty if there is none."""
     end = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
-    if end not in (*FORMATS, *_REMEDIES) or end == ".txt":  # notes are texts too
+    if end not in (*FORMATS, *_REMEDIES) or end == ".txt":  # a .txt file may hold notes
         return ""
-    if path.name.startswith("~"):  # what a spreadsheet that is open leaves beside it
+    if path.name.startswith("~"):  # the lock file of a spreadsheet that is open
         return ""
     parts = path.relative_to(root).parts if root.is_dir() else (path.name,)
     found = next((match for part in reversed(parts) if (match := _LIKE.search(part))), None)
@@ -282,7 +282,7 @@ def _like(path: Path, root: Path) -> str:
 
 
 def _format_of(path: Path, root: Path) -> tuple[str, str]:
-    """Format and compression by the ends of a name; those of a folder count for the `part-…` files inside it."""
+    """Return format and compression by the endings of a name; `part-…` files take the format from their folder."""
     name = Path(path.name.lower())
     compression = COMPRESSIONS.get(name.suffix, "")
     end = (name.with_suffix("") if compression else name).suffix
@@ -294,7 +294,7 @@ def _format_of(path: Path, root: Path) -> tuple[str, str]:
 
 
 def _why_not(path: Path, kind: str, compression: str) -> str:
-    """Why a file of a dataset is not read; empty where it is."""
+    """Return why a file of a dataset is not read; empty if it is read."""
     if not kind:
         end = path.suffix.lower()
         return _REMEDIES.get(
@@ -306,7 +306,7 @@ def _why_not(path: Path, kind: str, compression: str) -> str:
 
 
 def _read_by_queries(found: Sequence[Source], settings: Settings) -> set[Path]:
-    """The files that `.sql` files read: their input, and no history of its own."""
+    """Return the files that `.sql` files read: they are input of the queries, not history themselves."""
     queries = [source.path for source in found if source.format == "sql"]
     return {
         path.resolve() for query in queries for path in files_of(query, follow_links=settings.follow_links)

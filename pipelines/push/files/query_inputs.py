@@ -1,7 +1,7 @@
-"""The files that a `.sql` file reads: those that its names match, all of them below the folder that it lies in.
+"""The files that a `.sql` file reads: those that match the names in its query, all below its own folder.
 
-They are its input: whether a stage is current, the sensor of new history, and the check for files that nobody reads
-ask here. What does not belong here: what the query says (`query_statement`), and running it (`stage.query_cage`).
+Three places need this list: the check whether a stage is current, the sensor of new history, and the check for unread
+files. What does not belong here: the text of the query (`query_statement`), and running it (`stage.query_cage`).
 """
 
 import re
@@ -20,14 +20,14 @@ _REACH = "A .sql source reads only files of its own folder and of folders in it,
 
 
 def inputs(query: Query, *, follow_links: bool) -> tuple[Path, ...]:
-    """The files that a query reads, each once, in order of their paths.
+    """Return the files that a query reads, each once, sorted by path.
 
     Args:
         query: the query.
-        follow_links: whether links may lead out of its folder.
+        follow_links: whether links may lead out of the query's folder.
 
     Raises:
-        UsageError: it reads something that it may not, or that is not there.
+        UsageError: the query reads a file that does not exist, or one that it may not read.
     """
     found: set[Path] = set()
     for scan in query.scans:
@@ -45,23 +45,23 @@ def inputs(query: Query, *, follow_links: bool) -> tuple[Path, ...]:
 
 
 def files_of(path: Path, *, follow_links: bool) -> tuple[Path, ...]:
-    """The files that a `.sql` file reads, without itself; none where it cannot be used as it is."""
+    """Return the files that a `.sql` file reads, without the `.sql` file; empty if the query cannot be used."""
     try:
         return inputs(parse(path), follow_links=follow_links)
-    except TracklySyncError:  # whoever takes it in learns why
+    except TracklySyncError:  # the intake raises the reason later
         return ()
 
 
 def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path, ...]:
-    """What the rows of a `.sql` file depend on besides itself: the files that it reads, and perhaps the warehouse.
+    """Return the files that the rows of a `.sql` file depend on, with the warehouse if the query reads it.
 
     Args:
         path: the `.sql` file.
-        warehouse: what it may read besides its own folder.
-        follow_links: whether links may lead out of its folder.
+        warehouse: the warehouse file, which the query may read too.
+        follow_links: whether links may lead out of the query's folder.
 
     Raises:
-        UsageError: it cannot be used as it is.
+        UsageError: the query cannot be used.
     """
     query = parse(path)
     files = inputs(query, follow_links=follow_links)
@@ -69,24 +69,24 @@ def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path,
 
 
 def _matches(path: Path, name: str) -> Iterator[Path]:
-    """The files that a name or a pattern stands for, as DuckDB would find them."""
+    """Yield the files that match a name or a pattern, as DuckDB would find them."""
     folder = path.parent.resolve()
     inside = _inside(path, name)
     if not _PATTERN.search(name):
         if (folder / inside).exists() or (folder / inside).is_symlink():
             yield folder / inside
         return
-    escaped = _PATTERN.sub(r"[\g<0>]", str(folder))  # a folder's name is no pattern
+    escaped = _PATTERN.sub(r"[\g<0>]", str(folder))  # special characters in the folder's name are no pattern
     with storage_errors("read", path.parent), duckdb.connect(config={"threads": 1}) as connection:
         found = connection.execute("SELECT file FROM glob(?)", [f"{escaped}/{inside}"]).fetchall()
     yield from (Path(file) for (file,) in found)
 
 
 def _inside(path: Path, name: str) -> Path:
-    """A name or a pattern as a path inside the query's folder.
+    """Return a name or a pattern as a path relative to the query's folder.
 
     Raises:
-        UsageError: it leads out of it.
+        UsageError: the path leads out of the folder.
     """
     outside = UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
     if "://" in name or name.startswith(("~", "file:")) or ".." in PurePath(name).parts:
@@ -101,7 +101,7 @@ def _inside(path: Path, name: str) -> Path:
 
 
 def _check(path: Path, scan: Scan, file: Path, *, follow_links: bool) -> None:
-    """Raise where a file may not be read."""
+    """Raise if the query may not read a file."""
     folder = path.parent.resolve()
     inside = file.relative_to(folder)
     problem = problem_of(file, folder, follow_links=follow_links)

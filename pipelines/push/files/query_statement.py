@@ -1,7 +1,7 @@
-"""What a `.sql` file says, before any of it is run: that it is one SELECT, and which files it reads by which names.
+"""Checks the text of a `.sql` file before anything runs: it must be one SELECT. Lists the files that it reads.
 
-DuckDB's own parser is the judge; nothing is bound or executed. What does not belong here: which files those names
-match (`query_inputs`), and running the query (`stage.query_cage`).
+DuckDB's own parser does the work; nothing is bound or executed. What does not belong here: finding the files that
+match those names (`query_inputs`), and running the query (`stage.query_cage`).
 """
 
 import json
@@ -20,7 +20,7 @@ from pipelines.storage import storage_errors
 from schemas.derived.tables import literal, quoted
 
 _LONGEST = 1 << 20
-"""Bytes of a query; nobody writes one by hand that is longer."""
+"""Most bytes of a query; no query that a person writes is longer."""
 
 ONE_SELECT = (
     "A .sql source is exactly one SELECT that yields the columns of its dataset; take out everything else."
@@ -33,18 +33,18 @@ _READERS = {
     **dict.fromkeys(("read_text", "read_blob"), "text"),
     **dict.fromkeys(("read_parquet", "parquet_scan"), "parquet"),
 }
-"""Functions that read files, by what they take a file for; only csv and json guess types."""
+"""Functions that read files, with the format that each expects; only csv and json guess types."""
 
 _TABLES = frozenset({"range", "generate_series", "unnest", "repeat", "json_each", "json_tree"})
-"""The other table functions that may be used: they compute, and reach nothing."""
+"""The other table functions that a query may use: they compute, and read no file or network."""
 
 _ENDINGS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(
     (".json", ".jsonl", ".ndjson"), "json"
 )
-"""What DuckDB takes a name in place of a table for, by its end; `.gz` and `.zst` may follow."""
+"""Formats that DuckDB infers from the ending of a file name used as a table; `.gz` or `.zst` may follow."""
 
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
-"""Nodes that only read. A WITH may also hold INSERT, DELETE or COPY, and is a SELECT to the parser all the same."""
+"""Nodes that only read. DuckDB's parser calls a statement SELECT even if its WITH holds INSERT, DELETE or COPY."""
 
 _STATEMENTS = {"VARIABLE_SET": "SET", "MULTI": "PIVOT without the list of its values"}
 
@@ -55,13 +55,13 @@ class Scan:
 
     Attributes:
         kind: csv, json, parquet or text.
-        names: the names or patterns, as written.
+        names: the file names or patterns, as written.
         call: the SQL of this place alone, with its alias.
-        textual: for csv, the same with every column as text.
-        alias: what the query calls it.
-        declared: columns whose types the query declares; None where it declares all of them.
-        formats: kinds of time whose form the query declares.
-        hive: whether it says what folders named `key=value` are.
+        textual: `call` with every column read as text; used for csv.
+        alias: the name that the query gives the rows.
+        declared: columns whose types the query declares; None if it declares all of them.
+        formats: DATE or TIMESTAMP, for each whose format the query declares.
+        hive: whether the query says how to treat folders named `key=value`.
     """
 
     kind: str
@@ -81,10 +81,10 @@ class Query:
     Attributes:
         path: the file.
         text: the SELECT, without a semicolon.
-        scans: where it reads files.
-        names: every name of a column or a table that it refers to, in lower case.
-        any_column: whether it may also use columns of its files that it does not name, as `*` does.
-        warehouse: whether it reads the warehouse.
+        scans: the places where the query reads files.
+        names: every name of a column or a table in the query, in lower case.
+        any_column: whether the query may use columns of its files without naming them, as `*` does.
+        warehouse: whether the query reads the warehouse.
     """
 
     path: Path
@@ -96,11 +96,11 @@ class Query:
 
 
 def parse(path: Path) -> Query:
-    """Read and check a `.sql` file; the names are not looked up.
+    """Read and check a `.sql` file; the file names in it are not looked up.
 
     Raises:
-        UsageError: it is not one SELECT, or uses what a source may not use.
-        StorageError: it cannot be read.
+        UsageError: the text is not one SELECT, or uses functions that a source may not use.
+        StorageError: the file cannot be read.
     """
     text, tree = _tree(path, _text(path))
     nodes = list(_nodes(tree))
@@ -115,7 +115,7 @@ def parse(path: Path) -> Query:
 def _text(path: Path) -> str:
     with storage_errors("read", path):
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not block
-        with open(handle, "rb") as file:  # noqa: PTH123 - by its handle
+        with open(handle, "rb") as file:  # noqa: PTH123 - opened by file descriptor
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise UsageError(f"{path} is not a file.", "Put the query into a plain file.")
             content = file.read(_LONGEST + 1)
@@ -128,11 +128,11 @@ def _text(path: Path) -> str:
 
 
 def _tree(path: Path, text: str) -> tuple[str, Any]:
-    """The one statement as text without what may follow it, and parsed."""
-    with attached(None, "query") as connection:  # which parses it and runs nothing of it
+    """Return the statement as text, without semicolons and comments after it, and as a parsed tree."""
+    with attached(None, "query") as connection:  # it parses the text and runs nothing
         _refuse_other(connection, path, text)
         found = _serialized(connection, text)
-        # DuckDB takes a statement with a semicolon and a comment behind it, but not as part of another one
+        # DuckDB accepts a semicolon and a comment after a statement, but not inside a larger statement
         while (end := text.rfind(";")) >= 0 and _serialized(connection, text[:end]) == found:
             text = text[:end]
     try:
@@ -145,10 +145,10 @@ def _tree(path: Path, text: str) -> tuple[str, Any]:
 
 
 def _refuse_other(connection: duckdb.DuckDBPyConnection, path: Path, text: str) -> None:
-    """Raise where a text is anything but one SELECT."""
+    """Raise if the text is anything but one SELECT."""
     try:
         statements = connection.extract_statements(text)
-    except duckdb.Error as error:  # it speaks of the query, nothing else has been read
+    except duckdb.Error as error:  # the error is about the query only: no data has been read
         why = str(error).splitlines()[0]
         raise UsageError(f"{path} is not a SELECT that DuckDB can run: {why}.", "Correct it.") from None
     kinds = [statement.type.name for statement in statements]
@@ -167,7 +167,7 @@ def _serialized(connection: duckdb.DuckDBPyConnection, text: str) -> str:
 
 
 def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object of the parsed statement, in the order of the text as far as it matters."""
+    """Yield every object of the parsed statement, roughly in the order of the text."""
     todo = [tree]
     while todo:
         part = todo.pop()
@@ -179,7 +179,7 @@ def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _pairs(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The names that a WITH gives, of one node."""
+    """Return the names that the WITH of a node defines."""
     found = node.get("cte_map")
     pairs = found.get("map", []) if isinstance(found, dict) else []
     return [pair for pair in pairs if isinstance(pair, dict)]
@@ -198,7 +198,7 @@ def _refuse_changes(path: Path, nodes: list[Mapping[str, Any]]) -> None:
 
 
 def _scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]) -> Scan | None:
-    """The scan that a node of the statement is, if it is one."""
+    """Return the scan of a node that reads files, else None."""
     kind = node.get("type")
     if kind == "BASE_TABLE":
         return _named_scan(path, text, node, made)
@@ -208,7 +208,7 @@ def _scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]) -> S
 
 
 def _named_scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]) -> Scan | None:
-    """A file's name in place of a table's."""
+    """Return the scan of a node that names a file in place of a table, else None."""
     name = str(node.get("table_name", ""))
     if len(_path_of(node)) > 1 or not set(name) & set("./*?[~") or name.lower() in made:
         return None
@@ -225,13 +225,13 @@ def _named_scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]
 
 
 def _path_of(node: Mapping[str, Any]) -> list[str]:
-    """A table's name, catalog and schema first, in lower case; empty where the node names none."""
+    """Return a table's name with catalog and schema first, in lower case; empty for other nodes."""
     found = node.get("qualified_name", {}).get("path", []) if node.get("type") == "BASE_TABLE" else []
     return [str(name).lower() for name in found]
 
 
 def _renamed(node: Mapping[str, Any], alias: str) -> str:
-    """`AS alias(columns)`, where the query renames the columns."""
+    """Return `AS alias(columns)` if the query renames the columns, else an empty text."""
     columns = [quoted(str(name)) for name in node.get("column_name_alias", [])]
     return f" AS {quoted(alias)}({', '.join(columns)})" if columns else ""
 
@@ -277,7 +277,7 @@ def _slice(text: bytes, node: Mapping[str, Any]) -> str:
 
 
 def _arguments(function: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
-    """The arguments by place, and those by name in any of the three ways to write them."""
+    """Split arguments into those by position and those by name, in each of the three ways to write a name."""
     given: list[Mapping[str, Any]] = []
     options: dict[str, Mapping[str, Any]] = {}
     for argument in function.get("arguments", []):
@@ -293,7 +293,7 @@ def _arguments(function: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], di
 
 
 def _names(expression: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """A text, or a list of texts, that is written out; else None."""
+    """Return the text, or the texts of a list, if written as constants; else None."""
     if expression.get("function_name") == "list_value":
         return _all_names(expression.get("arguments", []))
     literal = expression.get("literal") if expression.get("class") == "CONSTANT" else None
@@ -302,14 +302,14 @@ def _names(expression: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _all_names(arguments: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
-    """The texts of a list, each of them written out; else None."""
+    """Return the texts of a list if each is written as a constant; else None."""
     found = [_names(argument["expression"]) for argument in arguments]
     single = [names[0] for names in found if names is not None and len(names) == 1]
     return tuple(single) if single and len(single) == len(found) else None
 
 
 def _declared(options: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None:
-    """The columns whose types are declared, in lower case; None for all of them."""
+    """Return the columns whose types are declared, in lower case; None if all are declared."""
     if "columns" in options or options.get("auto_detect", {}).get("literal", {}).get("text") == "false":
         return None
     names: set[str] = set()
@@ -318,13 +318,13 @@ def _declared(options: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None
             continue
         arguments = options[option].get("arguments", [])
         if options[option].get("function_name") != "struct_pack":
-            return None  # by place: whoever counts them out has declared them
+            return None  # declared by position, so for all columns
         names |= {str(argument.get("name", "")).lower() for argument in arguments}
     return frozenset(names)
 
 
 def _used(nodes: list[Mapping[str, Any]], scans: list[Scan]) -> tuple[frozenset[str], bool]:
-    """The names that a query refers to, and whether it may use columns that it does not name."""
+    """Return the names in a query, and whether the query may use columns that it does not name."""
     aliases = {scan.alias.lower() for scan in scans}
     names: set[str] = set()
     every = False
@@ -333,7 +333,7 @@ def _used(nodes: list[Mapping[str, Any]], scans: list[Scan]) -> tuple[frozenset[
         every |= kind in ("STAR", "POSITIONAL_REFERENCE", "PIVOT") or node.get("ref_type") == "NATURAL"
         if kind == "COLUMN_REF":
             found = [str(name).lower() for name in node.get("column_names", [])]
-            every |= len(found) == 1 and found[0] in aliases  # a table's name stands for the row of it
+            every |= len(found) == 1 and found[0] in aliases  # a table's name stands for its whole row
             names.update(found)
         names.update(str(name).lower() for name in node.get("using_columns", []))
     return frozenset(names), every

@@ -1,4 +1,4 @@
-"""Files that cannot be used as they are: all of them are named in one error, so that one look corrects them all.
+"""Collects the errors of files that cannot be used, and names all of them in one error.
 
 What does not belong here: why a file cannot be used (`parse`, `bounds`, `stage.query_cage`).
 """
@@ -16,7 +16,7 @@ class UnusableFilesError(UsageError):
     """Several files cannot be used.
 
     Args:
-        errors: that of each file.
+        errors: the error of each file.
     """
 
     def __init__(self, errors: Sequence[UsageError]) -> None:
@@ -32,10 +32,10 @@ class UnusableFilesError(UsageError):
 
 
 class Unusable:
-    """The errors of files so far.
+    """Collects the errors of unusable files.
 
     Args:
-        errors: those that were raised already.
+        errors: errors that were raised before.
     """
 
     def __init__(self, *errors: UsageError) -> None:
@@ -45,14 +45,14 @@ class Unusable:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Keep what the block raises of a file, or of several, and go on."""
+        """Keep a UsageError that the block raises for one file or several, and go on."""
         try:
             yield
         except UsageError as error:
             self._note(error)
 
     def refuse(self) -> None:
-        """Raise what was kept.
+        """Raise the errors that were kept, as one error.
 
         Raises:
             UsageError: a file cannot be used.

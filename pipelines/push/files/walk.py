@@ -1,7 +1,7 @@
-"""Every file below a history folder, with the reason where it may not be opened: links that lead out, pipes, devices.
+"""Lists every file below a history folder, with the reason if it may not be opened, such as a pipe or a link out.
 
-Nothing is opened here, so that a pipe cannot block. What does not belong here: which dataset a file is of
-(`find`), and what its content is (`parse.relation`).
+No file is opened here, because opening a pipe can block. What does not belong here: the dataset of a file (`find`),
+and its content (`parse.relation`).
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.errors import UsageError
 
 MOST_FILES = 100_000
-"""Links inside a folder can make any number of paths of a few files; no history has so many, folders included."""
+"""Most files and folders below a folder; no history has so many. Links can make many paths of a few files."""
 
 LEADS_OUT = "is a link that leads out of the history folder; TRACKLY_FOLLOW_LINKS=on follows it"
 NOWHERE = "is a link to a file that is not there"
@@ -28,9 +28,9 @@ class Entry:
     """A path below a folder.
 
     Attributes:
-        path: as it was reached, links not resolved.
-        problem: why it may not be opened, as the end of a sentence that begins with its name; empty for a plain
-            file. A folder is an entry only with a problem.
+        path: the path as it was reached, links not resolved.
+        problem: why the file may not be opened, as the end of a sentence that begins with its name; empty for a plain
+            file. A folder is an entry only if it has a problem.
     """
 
     path: Path
@@ -38,18 +38,18 @@ class Entry:
 
 
 HIDDEN = (".", "_")
-"""What the names of files and folders begin with that are no history, by a program's custom or a person's choice."""
+"""First characters of names that are skipped: hidden files and folders, and those that a person excluded."""
 
 
 def walk(
     root: Path, *, follow_links: bool, on_hidden: Callable[[Path], None] = lambda _: None
 ) -> Iterator[Entry]:
-    """The files below a folder in order of their names, without those that are hidden and what is in them.
+    """Yield the files below a folder in the order of their names, except hidden files and files in hidden folders.
 
     Args:
-        root: the folder; the operator named it, so it may be a link itself.
-        follow_links: whether links may lead out of it.
-        on_hidden: called with each file or folder that is passed over for its name.
+        root: the folder; the operator named it, so it may itself be a link.
+        follow_links: whether links may lead out of the folder.
+        on_hidden: called with each file or folder that is skipped because of its name.
 
     Raises:
         UsageError: there are more than MOST_FILES.
@@ -83,21 +83,21 @@ def walk(
 
 
 def problem_of(path: Path, root: Path, *, follow_links: bool) -> str:
-    """Why a path may not be opened as a file of the folder, by how it is now; empty where it may.
+    """Return why a path may not be opened as a file of the folder, by its present state; empty if it may be opened.
 
-    For the moment before it is read: it may have been replaced since it was listed.
+    Call this directly before reading: the file may have been replaced since it was listed.
 
     Args:
         path: the file, or a folder.
-        root: the folder that it belongs to; the path itself where the operator named it.
-        follow_links: whether links may lead out of it.
+        root: the folder that it belongs to; the path itself if the operator named it.
+        follow_links: whether links may lead out of the folder.
     """
     try:
         target = path.resolve(strict=True)
         mode = target.stat().st_mode
     except FileNotFoundError:
         return NOWHERE if path.is_symlink() else "is not there any more"
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop, until Python 3.12
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         looped = isinstance(error, RuntimeError) or path.is_symlink()
         return LOOP if looped else _OTHER_SYSTEM
     if not follow_links and not target.is_relative_to(root.resolve()):

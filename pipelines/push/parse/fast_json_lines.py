@@ -1,7 +1,7 @@
-"""Blocks of JSON lines that are beyond doubt, read as columns at once: several times as fast as line by line.
+"""Reads plain blocks of JSON lines as columns, several times as fast as line by line.
 
-A block is taken only if each of its lines is an object, none has a key twice, and nothing is wrong with any value.
-What does not belong here: reading line by line, and what becomes of values (`json_lines`).
+A block is plain if each line is an object without repeated keys, and every value is valid. What does not belong here:
+reading line by line, and converting values (`json_lines`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +16,18 @@ from pipelines.push.parse.text import MAX_LINE
 from schemas.columns import Dataset, Field, Kind
 
 _FAILURES = (ValueError, RecursionError)
-"""msgspec's own errors are of the first."""
+"""Errors of decoding; msgspec's own are ValueErrors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How lines are read one by one.
+    """How `json_lines` reads single lines, so that blocks are read the same way.
 
     Attributes:
-        dataset: what they are of.
-        decode: all objects of a block.
-        layout: by an object's keys, the place of each key's field, -1 where it is none.
-        text: a value that is no string as a text, and what is wrong with it.
+        dataset: the dataset of the lines.
+        decode: decodes all objects of a block.
+        layout: maps an object's keys to the places of their fields, -1 for a key that is no field.
+        text: converts a value that is not a string to a text, and says what is wrong with it.
     """
 
     dataset: Dataset
@@ -37,12 +37,12 @@ class Rules:
 
 
 def read_block(block: str, rules: Rules, before: int) -> Columnar | None:
-    """The rows of a block of complete lines; None where it has to be read line by line.
+    """Read a block of complete lines; None if it must be read line by line.
 
     Args:
-        block: it begins with a line, and is not empty.
-        rules: of the file.
-        before: how many lines come before it.
+        block: the lines, not empty.
+        rules: how single lines are read.
+        before: how many lines come before the block.
     """
     lines = block.count("\n") + (block[-1] != "\n")
     if len(block) >= MAX_LINE or not _is_plain(block, lines):
@@ -65,7 +65,7 @@ def read_block(block: str, rules: Rules, before: int) -> Columnar | None:
 
 
 def _is_plain(block: str, lines: int) -> bool:
-    """Whether every line begins and ends as an object does, and every colon follows its key at once."""
+    """Return whether every line begins with { and ends with }, and every colon directly follows its key."""
     end = "\r\n" if "\r" in block else "\n"
     if block.count("\r") != block.count("\r\n"):
         return False
@@ -75,7 +75,7 @@ def _is_plain(block: str, lines: int) -> bool:
 
 
 def _keys(layouts: Sequence[tuple[str, ...]], rules: Rules) -> dict[int, str] | None:
-    """By the place of a field, its key; None where a field has several."""
+    """Return the key of each field, by the field's place; None if a field has several keys."""
     found: dict[int, str] = {}
     for keys in layouts:
         for key, place in zip(keys, rules.layout(keys), strict=True):
@@ -87,13 +87,13 @@ def _keys(layouts: Sequence[tuple[str, ...]], rules: Rules) -> dict[int, str] | 
 def _columns(
     rows: Sequence[dict[str, Any]], keys: Mapping[int, str], only: tuple[str, ...], rules: Rules
 ) -> dict[str, "pa.Array[Any]"] | None:
-    """By field, its texts; None where something is wrong with one.
+    """Return the texts of each field; None if a value is invalid.
 
     Args:
         rows: the objects.
-        keys: by the place of a field, its key.
-        only: the keys of every row, in order; empty where rows differ.
-        rules: of the file.
+        keys: the key of each field, by the field's place.
+        only: the keys of every row, in order; empty if rows differ.
+        rules: how single lines are read.
     """
     cells = dict(zip(only, zip(*map(dict.values, rows), strict=True), strict=True)) if only else {}
     columns = {}

@@ -1,4 +1,4 @@
-"""JSON (`.ndjson`, `.jsonl`, `.json`) as records, each with its place: one object a line, or an array of objects.
+"""Reads JSON (`.ndjson`, `.jsonl`, `.json`) as records with their places: one object a line, or an array of objects.
 
 What does not belong here: bytes and encodings (`text`), and what the texts mean (`values.formats`).
 """
@@ -39,11 +39,11 @@ _NOISE_ULPS = 3
 _PLACES = 4
 
 Place = tuple[str, int, int]
-"""The text of a record, its first and its last line."""
+"""A record: its text, its first and its last line."""
 
 
 class _Number(str):
-    """A JSON number with a point or an exponent, as it is written."""
+    """A JSON number with a point or an exponent, as the file has it."""
 
     __slots__ = ()
 
@@ -55,16 +55,16 @@ _decode = _decoder.decode
 def read_json(
     dataset: Dataset, source: Source, facts: Facts, block: int = _BLOCK_CHARACTERS
 ) -> Iterator[Records | Columnar]:
-    """The records of a file, in batches.
+    """Yield the records of a file, in batches.
 
     Args:
-        dataset: what they are of.
+        dataset: the dataset of the records.
         source: the file.
-        facts: filled in; complete at the end.
-        block: about how many characters are looked at at once; with 0 each line is read by itself.
+        facts: filled in; complete when the last batch has been read.
+        block: roughly how many characters are read as one block; with 0, line by line.
 
     Raises:
-        UsageError: the file is no JSON, or its keys do not fit.
+        UsageError: the file is not JSON, or its keys do not match.
     """
     evidence = look(source)
     facts.note_text(evidence)
@@ -80,7 +80,7 @@ def read_json(
         if facts.dialect == _LINES:
             yield from _blocks(text, first, number, reader, block)
         elif bare:
-            yield from reader.batches(_values(first, number, text, source))  # its line end counts
+            yield from reader.batches(_values(first, number, text, source))  # with its line end, which counts
     if not reader.some:
         facts.notes.append(EMPTY)
         return
@@ -98,7 +98,7 @@ def read_json(
 
 
 def _first_line(text: TextIO, source: Source) -> tuple[int, str]:
-    """The first line that is not blank, and its number; an empty one where there is none."""
+    """Return the number and the text of the first non-blank line; an empty text if there is none."""
     for number, line in enumerate(_lines(text, source), start=1):
         if line.strip(WHITE):
             return number, line
@@ -113,7 +113,7 @@ def _lines(text: TextIO, source: Source) -> Iterator[str]:
 
 
 def _dialect(line: str) -> str:
-    """How the records stand in a file, by its first line."""
+    """Return how the records are arranged in a file, by its first line."""
     if line == "{":
         return "objects over several lines"
     return "one array" if line.startswith("[") and not _is_array_line(line) else _LINES
@@ -122,14 +122,14 @@ def _dialect(line: str) -> str:
 def _blocks(
     text: TextIO, first: str, number: int, reader: "_Reader", size: int
 ) -> Iterator[Records | Columnar]:
-    """Blocks as columns where they are beyond doubt, the others line by line.
+    """Yield plain blocks as columns, the others line by line.
 
     Args:
-        text: what follows the first line.
-        first: that line.
-        number: its number.
-        reader: of the file.
-        size: as `read_json` has it.
+        text: the file after its first line.
+        first: the first line.
+        number: the number of the first line.
+        reader: the reader of the file.
+        size: `block` of `read_json`.
     """
     before, rest = number - 1, first
     while block := rest + text.read(size or _BLOCK) + text.readline(MAX_LINE):
@@ -146,12 +146,12 @@ def _blocks(
 
 
 def _is_array_line(line: str) -> bool:
-    """Whether a first line is an array of something else than objects: a row that is none."""
+    """Return whether a first line is an array without objects: a row that is not a record."""
     return line[1:].lstrip(WHITE)[:1] not in ("", "{", "]")
 
 
 def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Place]:
-    """The values of an array, or one after the other."""
+    """Yield the values of an array, or values that follow one another."""
     decoder, at, depth = json.JSONDecoder(), 0, 0
     while True:
         start = at
@@ -178,7 +178,7 @@ def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Pl
 
 
 def _refuse_open(depth: int, source: Source) -> None:
-    """Say so where an array does not end: its writer stopped between two rows, and the others are not there."""
+    """Raise if an array has no end: its writer stopped between two rows, so rows are missing."""
     if depth > 0:
         raise UsageError(
             f"{source.path} is cut short: its array has no end.",
@@ -187,7 +187,7 @@ def _refuse_open(depth: int, source: Source) -> None:
 
 
 class _Reader:
-    """Objects as rows of texts."""
+    """Turns objects into rows of texts."""
 
     def __init__(self, dataset: Dataset, source: Source, careful: bool) -> None:
         self._fields, self.source = dataset.fields, source
@@ -200,7 +200,7 @@ class _Reader:
         self._rules = Rules(dataset, _decoder.decode_lines, self._layout, _text)
 
     def batches(self, records: Iterator[Place]) -> Iterator[Records]:
-        """Records by themselves, in batches."""
+        """Yield single records, in batches."""
         batch, characters = Records(self._dataset, self.places), 0
         for record in records:
             self.some = True
@@ -212,7 +212,7 @@ class _Reader:
         yield batch
 
     def columns(self, block: str, before: int) -> Columnar | None:
-        """The records of a block of complete lines, where nothing is wrong with any."""
+        """Read a block of complete lines as columns; None if anything in it may be wrong."""
         found = None if self._careful else read_block(block, self._rules, before)
         self.some = self.some or found is not None
         return found
@@ -235,7 +235,7 @@ class _Reader:
         return batch.add(row, line, last_line, problem)
 
     def _row(self, layout: Sequence[int], values: Iterable[Any]) -> tuple[list[str | None], str]:
-        """The texts of an object, and what is wrong with the first that is none."""
+        """Return the texts of an object, and what is wrong with the first value that is not valid."""
         row: list[str | None] = [None] * len(self._fields)
         problem = ""
         for place, value in zip(layout, values, strict=True):
@@ -251,7 +251,7 @@ class _Reader:
         return row, problem
 
     def _layout(self, keys: tuple[str, ...]) -> list[int]:
-        """The place of each key's field, -1 where it is none."""
+        """Return the place of each key's field, -1 for a key that is no field."""
         layout = [self.places.get(normal(key), -1) for key in keys]
         for key, place in zip(keys, layout, strict=True):
             if place >= 0:
@@ -265,7 +265,7 @@ class _Reader:
 
 
 def _repeats_a_key(text: str) -> bool:
-    """Whether an object has a key twice, at any depth."""
+    """Return whether an object has a repeated key, at any depth."""
     repeated = False
 
     def check(pairs: list[tuple[str, Any]]) -> None:
@@ -277,7 +277,7 @@ def _repeats_a_key(text: str) -> bool:
 
 
 def _text(field: Field, value: Any) -> tuple[str, str]:
-    """A value that is no string as a text, and what is wrong with it."""
+    """Return a value that is not a string as a text, and what is wrong with it."""
     if isinstance(value, _Number):
         return _number(field, value)
     if isinstance(value, bool):
@@ -289,7 +289,7 @@ def _text(field: Field, value: Any) -> tuple[str, str]:
 
 
 def _number(field: Field, number: _Number) -> tuple[str, str]:
-    """A JSON number, which is a float to most writers: exact where it can be, else as it is written."""
+    """Return a JSON number, which most writers store as a float: as an exact text if possible, else as written."""
     if field.kind not in (Kind.MONEY, Kind.INTEGER):
         return str(number), f"{field.name}: is a float, which may have lost digits; export it as text"
     try:
@@ -305,12 +305,12 @@ def _number(field: Field, number: _Number) -> tuple[str, str]:
 
 
 def _amount(exact: Decimal) -> str:
-    """An amount without what a float adds to it; empty where it has more than 4 decimals all the same."""
+    """Return an amount without float noise; empty if it still has more than 4 decimals."""
     rounded = round(exact, _PLACES)
     near = abs(exact) < 1e9 and abs(exact - rounded) <= Decimal(ulp(float(exact))) * _NOISE_ULPS
     return f"{rounded:f}" if exact == rounded or near else ""
 
 
 def _whole(exact: Decimal) -> str:
-    """A number without decimals; empty where it has some."""
+    """Return a number without decimals; empty if it has some."""
     return f"{exact:.0f}" if exact == exact.to_integral_value() else ""

@@ -1,4 +1,4 @@
-"""Records of a text file on their way into the stage: a batch of them as Arrow.
+"""A batch of records of a text file, and its form as Arrow for the stage.
 
 What does not belong here: how records are found (`delimited`, `json_lines`).
 """
@@ -18,14 +18,14 @@ _NO_CELLS: Mapping[int, str] = {}
 
 
 def schema(dataset: Dataset) -> pa.Schema:
-    """The columns of a batch: `row`, `line`, `last_line`, the dataset's as texts, `problem`, `broken`."""
+    """Return the columns of a batch: `row`, `line`, `last_line`, the fields as texts, `problem`, `broken`."""
     numbers = [(name, pa.int64()) for name in ("row", "line", "last_line")]
     texts = [(name, pa.string()) for name in (*dataset.columns, "problem", "broken")]
     return pa.schema([pa.field(name, kind) for name, kind in (*numbers, *texts)])
 
 
 class Records:
-    """A batch of records: those that are complete, and lines of those that are not."""
+    """A batch of records: complete ones, and the lines of broken ones."""
 
     def __init__(self, dataset: Dataset, places: dict[str, int]) -> None:
         self._dataset, self._places = dataset, places
@@ -37,17 +37,17 @@ class Records:
 
     @property
     def full(self) -> bool:
-        """Whether it is large enough to be passed on."""
+        """Whether the batch is large enough to be passed on."""
         return len(self._rows) >= BATCH_ROWS
 
     def add(self, row: Sequence[str | None], line: int, last_line: int, problem: str = "") -> None:
-        """A record: its cells, by the columns' places, and what is wrong with it.
+        """Add a record.
 
         Args:
-            row: the cells, by the columns' places; None for no value.
-            line: where it begins in the file, from 1.
-            last_line: where it ends.
-            problem: what is wrong with it; "" for nothing.
+            row: the cells, in the order of the columns' places; None for no value.
+            line: its first line in the file, from 1.
+            last_line: its last line.
+            problem: what is wrong with the record; "" for nothing.
         """
         if problem:
             self._problems[len(self._rows)] = problem, None
@@ -58,14 +58,14 @@ class Records:
     def add_broken(
         self, text: str, line: int, last_line: int, problem: str, cells: Mapping[int, str] = _NO_CELLS
     ) -> None:
-        """A line that cannot be read as a record, or is part of one that cannot.
+        """Add a line that is not a record, or is part of a broken one.
 
         Args:
-            text: the line, or what belongs to it.
-            line: where it begins in the file, from 1.
-            last_line: where it ends.
+            text: the line, or the lines.
+            line: its first line in the file, from 1.
+            last_line: its last line.
             problem: what is wrong with it.
-            cells: those that can be read all the same, by their places.
+            cells: the cells that can still be read, by their places.
         """
         self._problems[len(self._rows)] = problem, readable(text).rstrip("\r\n")
         self._rows.append(
@@ -75,7 +75,7 @@ class Records:
         self._last.append(last_line)
 
     def arrow(self, before: int) -> pa.RecordBatch:
-        """The batch; its rows are numbered after those of earlier ones.
+        """Return the batch as Arrow; its rows are numbered after those of earlier batches.
 
         Args:
             before: how many rows earlier batches have.
@@ -110,11 +110,11 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Columnar:
-    """A batch of records that were read as columns; nothing is wrong with any.
+    """A batch of records that were read as columns; each record is valid.
 
     Attributes:
-        dataset: what they are of.
-        columns: by field, its texts.
+        dataset: the dataset of the records.
+        columns: the texts of each field.
         first: the first line of each record.
         last: the last line of each record.
     """
@@ -125,7 +125,7 @@ class Columnar:
     last: "pa.Array[Any]"
 
     def arrow(self, before: int) -> pa.RecordBatch:
-        """The batch, numbered like `Records.arrow`."""
+        """Return the batch as Arrow, numbered as by `Records.arrow`."""
         number = len(self)
         nothing = pa.nulls(number, pa.string())
         texts = [self.columns.get(name, nothing) for name in self.dataset.columns]
@@ -146,7 +146,7 @@ class Columnar:
 
 
 def numbered(batches: Iterator[Records | Columnar]) -> Iterator[pa.RecordBatch]:
-    """Batches as Arrow, their rows numbered from 1."""
+    """Yield batches as Arrow, their rows numbered from 1."""
     before = 0
     for batch in batches:
         if len(batch):

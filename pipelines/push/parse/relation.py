@@ -1,4 +1,4 @@
-"""One history file as a relation of texts, whatever its format: what the stage loads.
+"""Reads a history file of any format as a relation of texts, for the stage to load.
 
 Column names are checked here. What does not belong here: which files there are (`files.find`), and what the texts
 mean (`values.formats`).
@@ -42,16 +42,16 @@ _INCOMING = "incoming"
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Rows of a file that stand one after the other.
+    """Consecutive rows of a file that are read by one query.
 
     Attributes:
-        query: SQL that yields `row` (from 1), `line` and `last_line` (in a text file, else NULL), and the dataset's
-            columns: as VARCHAR with `problem` (why the row cannot be read, else NULL) and `broken` (the line, where
-            it is no record); or typed with `marks`.
-        proven: whether they are typed, since nothing is wrong with any (see `fast_typing`).
-        presence: what is known of their fields; of texts, which columns have none.
-        plain: the columns of texts that need no careful way.
-        typed_amounts: the amounts that are numbers in the file, so that how their texts are written says nothing.
+        query: SQL that yields `row` (from 1), `line` and `last_line` (NULL unless a text file), and the fields.
+            Fields are VARCHAR, with `problem` (why the row cannot be read, else NULL) and `broken` (the line, if it
+            is not a record); or they are typed, with `marks`.
+        proven: whether the fields are typed, because every value is valid (see `fast_typing`).
+        presence: which fields are known to have a value in all rows or in none; for texts, only those with none.
+        plain: the text columns whose values need no careful reading.
+        typed_amounts: amounts that are numbers in the file, so their texts say nothing about decimal signs.
     """
 
     query: str
@@ -66,9 +66,9 @@ class Relation:
     """A file that is being read.
 
     Attributes:
-        stretches: its rows, each stretch to be run before the next one is asked for.
-        facts: what was found in the file; complete once all stretches were run.
-        failed: the error that ended a query early, to be raised in its place.
+        stretches: its rows; run each stretch before asking for the next.
+        facts: what was found in the file; complete once all stretches have run.
+        failed: the error that ended a stretch; it is raised instead of DuckDB's.
     """
 
     stretches: Generator[Stretch]
@@ -80,15 +80,15 @@ class Relation:
 def opened_relation(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source
 ) -> Iterator[Relation]:
-    """A query over one file, to be run inside the block.
+    """Yield a file as a relation, to be read inside the block.
 
     Args:
-        connection: where the query is to run.
-        dataset: what the rows are of.
-        source: the file; of a `.sql` file, with what its query yielded.
+        connection: the connection that runs the queries.
+        dataset: the dataset of the rows.
+        source: the file; for a `.sql` file, with the Parquet file of its rows.
 
     Raises:
-        UsageError: a column is missing, or the file is not what its name says.
+        UsageError: a column is missing, or the format is not the one that the file's name says.
         StorageError: the file cannot be read.
     """
     with storage_errors("read", source.path):
@@ -121,11 +121,11 @@ class Stream:
     """Batches of one schema.
 
     Attributes:
-        schema: it.
-        batches: them.
-        failed: gets the error that ends them.
-        query: SQL that makes texts of them, as `Stretch` describes.
-        typed_amounts: as `Stretch` has it.
+        schema: the schema.
+        batches: the batches.
+        failed: receives the error that ends the batches.
+        query: SQL that turns the batches into texts, as `Stretch` describes.
+        typed_amounts: as in `Stretch`.
     """
 
     schema: pa.Schema
@@ -136,24 +136,24 @@ class Stream:
 
 
 class _Known(NamedTuple):
-    """What is known of a batch; see `Stretch`."""
+    """Facts about a batch; the fields are those of `Stretch`."""
 
     proven: bool
     presence: Presence
     plain: frozenset[str] = frozenset()
 
     def after(self, before: "_Known | None") -> "_Known":
-        """Less and less, so that batches that differ in turns do not each make a part."""
+        """Keep only facts that held before too, so that batches that alternate do not each start a stretch."""
         if before is None:
             return self
         return _Known(self.proven, before.presence & self.presence, before.plain & self.plain)
 
 
 def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[_Known, pa.RecordBatch]]:
-    """Each batch, typed where it is proven, and what is known of all that were by then; the same of all others.
+    """Yield each batch, typed if proven, with the facts that hold for all proven (or unproven) batches so far.
 
-    An error is kept, since Arrow and DuckDB would pass on its text only. Ctrl-C is one of them: they would make an
-    error of it.
+    Errors are kept in `failed`, because Arrow and DuckDB would pass on their text only. So is KeyboardInterrupt,
+    which they would turn into an ordinary error.
     """
     try:
         known: dict[bool, _Known] = {}
@@ -172,7 +172,7 @@ def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[_Known, pa.Recor
 
 
 def _stretches(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Stretch]:
-    """Batches that follow each other and are proven, or are not."""
+    """Yield a stretch for consecutive batches with the same facts."""
     for known, group in groupby(_judged(dataset, stream), lambda pair: pair[0]):
         rows = (batch for _, batch in group)
         columns = typed_schema(dataset) if known.proven else stream.schema
@@ -187,7 +187,7 @@ def _stretches(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: 
 
 
 def _absent(dataset: Dataset, there: Container[str]) -> Presence:
-    """Of which columns there is no text."""
+    """Return the columns without any text, as presence."""
     return frozenset((name, False) for name in dataset.columns if name not in there)
 
 
@@ -197,7 +197,7 @@ def _with_values(batch: pa.RecordBatch) -> set[str]:
 
 
 def _presence(batch: pa.RecordBatch) -> Presence:
-    """Of which columns all values are there, and of which none."""
+    """Return the columns with a value in every row, and those with a value in none."""
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return frozenset(
         (name, not column.null_count) for name, column in columns if column.null_count in (0, len(batch))
@@ -205,7 +205,7 @@ def _presence(batch: pa.RecordBatch) -> Presence:
 
 
 def _named(path: Path) -> str:
-    """A file's name in SQL, as itself: DuckDB would take some characters for a pattern, and read other files."""
+    """Return a path as an SQL literal with pattern characters escaped, so that DuckDB reads only this file."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
@@ -222,7 +222,7 @@ def _parquet(
     facts: Facts,
     failed: list[BaseException],
 ) -> Generator[Stretch]:
-    """The rows of a Parquet file, or those that lie in another one; errors name the first."""
+    """Yield the rows of a Parquet file, or of the Parquet file that a query made; errors name the history file."""
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
     if not rows.stat().st_size:
@@ -234,13 +234,13 @@ def _parquet(
         given = pq.read_schema(rows).names
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UsageError(f"{path} is not a Parquet file.", "Export it again.") from None
-    # folders such as list_id=101 are only folders; rows that are numbered by the file can be read by several threads
+    # folders such as list_id=101 make no columns; with file_row_number several threads can read the rows
     relation = f"read_parquet({file}, file_row_number = true, hive_partitioning = false)"
     described = _described(connection, path, relation)
     columns = match(dataset, given, path)
     _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
     facts.note_columns(columns)
-    # DuckDB gives other names to columns whose names differ in case only; their places stay
+    # DuckDB renames columns whose names differ only in case; their order stays the same
     found = {name: described[place] for name, place in columns.places.items()}
     own = typed_amounts(dataset, found)
     values = select_values(dataset, found, relation, row="file_row_number + 1")
@@ -251,7 +251,7 @@ def _parquet(
             yield stretch
         return
     query, types = values
-    with connection.cursor() as cursor:  # one reads while the other one writes
+    with connection.cursor() as cursor:  # this cursor reads while the connection writes
         cursor.execute("SET TimeZone = 'UTC'")
         reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
         as_texts = select_texts(dataset, types, _INCOMING, row="row")
@@ -260,7 +260,7 @@ def _parquet(
 
 @contextmanager
 def _without_statistics(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What runs inside is computed from the values alone."""
+    """Run the block without statistics: results are computed from the values alone."""
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     try:
         yield
@@ -271,7 +271,7 @@ def _without_statistics(connection: duckdb.DuckDBPyConnection) -> Iterator[None]
 def _refuse_long(
     connection: duckdb.DuckDBPyConnection, path: Path, relation: str, fields: dict[str, tuple[str, str]]
 ) -> None:
-    """Raise where a field has a value that is too long: one that the file keeps once may stand in every row."""
+    """Raise if a field has a value that is too long: Parquet can store it once and repeat it in every row."""
     lengths = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
     texts = {name: column for name, column in fields.items() if column[1] in lengths}
     longest = ", ".join(f"max({lengths[kind]}({quoted(column)}))" for column, kind in texts.values())
@@ -287,9 +287,9 @@ def _refuse_long(
 
 
 def _described(connection: duckdb.DuckDBPyConnection, path: Path, relation: str) -> list[tuple[str, str]]:
-    """Name and type of a relation's columns."""
+    """Return name and type of each column of a relation."""
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except duckdb.InvalidInputException as error:  # it has no column, or what only Arrow knows
+    except duckdb.InvalidInputException as error:  # it has no column, or a type that only Arrow knows
         raise UsageError(f"{path} is not a Parquet file that DuckDB can read.", "Export it again.") from error
     return [(str(row[0]), str(row[1])) for row in described]

@@ -1,4 +1,4 @@
-"""Text files as lines: decompressed, in the encoding that the whole file is evidence of, with any kind of line end.
+"""Reads text files as lines: decompressed, in the encoding that the whole file shows, with any kind of line end.
 
 What does not belong here: records (`delimited`, `json_lines`).
 """
@@ -22,11 +22,11 @@ from pipelines.push.files.bounds import bounded
 from pipelines.push.files.find import Source
 
 MAX_LINE = 6_000_000
-"""Characters; a record beyond 5 MB cannot be sent anyway."""
+"""Most characters of a line; a record of more than 5 MB cannot be sent anyway."""
 
 REPLACEMENT = "\ufffd"
 _BLOCK = 1 << 20
-_MOST_BYTES = 4  # of a character
+_MOST_BYTES = 4  # of one character
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -41,30 +41,30 @@ _OTHERS = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", "Give it a name that ends in .zst."),
     (b"PAR1", "Parquet", "Give it a name that ends in .parquet."),
 )
-"""How files begin that are no text, whatever their name says."""
+"""First bytes of files that are not text, whatever their name says."""
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII = re.compile("[^\0-\x7f\udc80-\udcff]")
 _HALF = re.compile("[\ud800-\udfff]")
 _UNDEFINED_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _NOT_WESTERN = re.compile(rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{4}")
-"""Four accented letters in a row are no word of a Western language, but usual in Cyrillic or Greek code pages."""
+"""Four accented letters in a row: in no word of a Western language, but usual in Cyrillic or Greek code pages."""
 _BACKSLASHED = re.compile(rb'\\"[^",;\t|\r\n]')
-"""A quote after a backslash that neither ends its field nor is doubled: whoever wrote it escapes by backslash."""
+"""A quote after a backslash that neither ends its field nor is doubled: the writer escapes quotes by backslash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a look at every byte of a text file found.
+    """What reading all bytes of a text file found.
 
     Attributes:
         codec: Python's name of the encoding.
-        encoding: its name for people.
-        mark: how many bytes of byte order mark it begins with.
-        damaged: whether some bytes are no text in that encoding; `is_damaged` finds their lines.
+        encoding: the name for people.
+        mark: size of the byte order mark in bytes.
+        damaged: whether some bytes may be invalid in that encoding; `is_damaged` finds their lines.
         backslashes: whether quotes are escaped by backslashes.
         line_ends: the kinds of line ends, for people.
-        empty: whether there is nothing but white space.
-        apostrophes: whether a cell may begin with one.
+        empty: whether there is only white space.
+        apostrophes: whether a cell may begin with an apostrophe.
     """
 
     codec: str
@@ -78,10 +78,10 @@ class Evidence:
 
 
 def look(source: Source) -> Evidence:
-    """Read a file once for evidence.
+    """Read a file once and return what its bytes show.
 
     Raises:
-        UsageError: it is damaged, or its encoding is unclear.
+        UsageError: the compression is damaged, the file is not text, or its encoding is unclear.
     """
     with opened_bytes(source) as file:
         head = file.read(4)
@@ -103,10 +103,10 @@ def look(source: Source) -> Evidence:
 
 @contextmanager
 def opened_text(source: Source, evidence: Evidence) -> Iterator[TextIO]:
-    """The file's text; lines keep their ends, whichever they are, and bytes that are no text become half characters.
+    """Open a file as text: lines keep their line ends, and invalid bytes become surrogate characters.
 
     Raises:
-        UsageError: it is damaged, or is no text of its encoding.
+        UsageError: the compression is damaged, or the bytes do not fit the encoding.
     """
     errors = "surrogateescape" if evidence.codec in ("utf-8", "cp1252") else "surrogatepass"
     with opened_bytes(source) as file:
@@ -123,11 +123,11 @@ def opened_text(source: Source, evidence: Evidence) -> Iterator[TextIO]:
 
 
 def record_ends(source: Source, evidence: Evidence, quote: str) -> tuple[str, ...]:
-    """The kinds of line ends outside of quotes: those inside are part of a text.
+    """Return the kinds of line ends outside quotes; those inside quotes are part of a text.
 
     Args:
         source: the file.
-        evidence: what `look` found; where all of its line ends are of one kind, it is not read again.
+        evidence: what `look` found; if all line ends are of one kind, the file is not read again.
         quote: one ASCII character.
     """
     if len(evidence.line_ends) < 2:
@@ -137,7 +137,7 @@ def record_ends(source: Source, evidence: Evidence, quote: str) -> tuple[str, ..
     with opened_text(source, evidence) as text:
         while block := text.read(_BLOCK):
             whole = carried + block
-            carried = "\r" if whole.endswith("\r") else ""  # perhaps the first half of a line end
+            carried = "\r" if whole.endswith("\r") else ""  # perhaps the first half of CRLF
             codes = np.frombuffer(whole.removesuffix(carried).encode("utf-8", "surrogatepass"), np.uint8)
             quotes = np.flatnonzero(codes == ord(quote))
             line_ends, returns = (
@@ -155,10 +155,10 @@ def record_ends(source: Source, evidence: Evidence, quote: str) -> tuple[str, ..
 
 @contextmanager
 def opened_bytes(source: Source) -> Iterator[BinaryIO]:
-    """The file's bytes, decompressed.
+    """Open the bytes of a file, decompressed.
 
     Raises:
-        UsageError: it is not compressed as its name says, is cut short, or unfolds without end.
+        UsageError: the file is not compressed as its name says, is cut short, or decompresses to too many bytes.
     """
     with source.path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -179,7 +179,7 @@ def opened_bytes(source: Source) -> Iterator[BinaryIO]:
 
 
 def line_too_long(source: Source) -> UsageError:
-    """What is wrong with a file of which a line is longer than MAX_LINE."""
+    """Return the error for a file with a line longer than MAX_LINE."""
     return UsageError(
         f"{source.path} has a line of more than {MAX_LINE:,} characters.",
         "Look for what is wrong with its line ends, or export the file again, with a line for each record.",
@@ -187,12 +187,12 @@ def line_too_long(source: Source) -> UsageError:
 
 
 def is_damaged(text: str) -> bool:
-    """Whether a text holds bytes that are no text in the file's encoding."""
+    """Return whether a text holds bytes that are invalid in the file's encoding."""
     return not text.isascii() and _HALF.search(text) is not None
 
 
 def readable(text: str) -> str:
-    """A damaged text with a replacement for what cannot be shown."""
+    """Return a damaged text with a replacement character for each invalid byte."""
     return _HALF.sub(REPLACEMENT, text)
 
 
@@ -207,7 +207,7 @@ def _marked(head: bytes) -> tuple[str, int]:
 
 
 def _wide(head: bytes) -> str:
-    """UTF-16 without a mark, by where the zero bytes are; empty where it is not."""
+    """Return UTF-16 of either byte order without a mark, by the places of zero bytes; empty if it is not UTF-16."""
     sample = head[:4096]
     even, odd, half = sample[0::2].count(0), sample[1::2].count(0), max(len(sample) // 2, 1)
     if odd > half * 0.4 and even < half * 0.1:
@@ -230,7 +230,7 @@ def _ends(block: bytes) -> tuple[str, ...]:
 
 
 def _opens_a_cell(block: bytes) -> bool:
-    """Whether an apostrophe stands at the start of a line, or behind a delimiter."""
+    """Return whether an apostrophe stands at the start of a line, or after a delimiter."""
     if b"'" not in block:
         return False
     codes = np.frombuffer(block, np.uint8)
@@ -239,9 +239,9 @@ def _opens_a_cell(block: bytes) -> bool:
 
 
 class _Encoding:
-    """Which encoding the bytes of a file are of, block by block: UTF-8 as far as anything in it is.
+    """Finds the encoding of a file, block by block: UTF-8 if the file is pure ASCII or has any UTF-8 character.
 
-    Else it is Windows-1252, where that fits.
+    Otherwise the encoding is Windows-1252, if the bytes fit.
     """
 
     def __init__(self) -> None:
@@ -260,7 +260,7 @@ class _Encoding:
         self._not_1252 = self._not_1252 or (damaged and _is_not_1252(block))
 
     def found(self) -> tuple[str, str, bool] | None:
-        """Its name in Python, its name for people, and whether some bytes are no text in it; None where none fits."""
+        """Return Python's name, the name for people, and whether some bytes are invalid; None if no encoding fits."""
         damaged = self._damaged or bool(self._decoder.decode(b"", final=True))
         if not damaged or self._some_utf_8:
             return "utf-8", "UTF-8", damaged
@@ -272,7 +272,7 @@ def _is_not_1252(block: bytes) -> bool:
 
 
 class _LineEnds:
-    """The kinds of line ends of a file, and the size of the line that is not yet ended, block by block."""
+    """Finds the kinds of line ends in a file, and the bytes of the line that has not ended yet, block by block."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, None] = {}
@@ -282,12 +282,12 @@ class _LineEnds:
         newest = max(block.rfind(b"\n"), block.rfind(b"\r"))
         self._open = len(block) - newest - 1 + (self._open if newest < 0 else 0)
         whole = self._carried + block
-        self._carried = b"\r" if whole.endswith(b"\r") else b""  # perhaps the first half of a line end
+        self._carried = b"\r" if whole.endswith(b"\r") else b""  # perhaps the first half of CRLF
         self._kinds.update(dict.fromkeys(_ends(whole.removesuffix(self._carried))))
 
     @property
     def line_is_too_long(self) -> bool:
-        """Whether the last line, so far as it is read, has too many bytes."""
+        """Whether the last line has too many bytes so far."""
         return self._open > MAX_LINE * _MOST_BYTES
 
     def found(self) -> tuple[str, ...]:
@@ -295,7 +295,7 @@ class _LineEnds:
 
 
 def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
-    """Evidence of a file of bytes."""
+    """Return the evidence of a file in an encoding of single bytes or UTF-8."""
     encoding, line_ends = _Encoding(), _LineEnds()
     empty, backslashes, apostrophes = True, False, False
     block, last = head[mark:], b"\n"

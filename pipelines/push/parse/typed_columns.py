@@ -1,7 +1,7 @@
-"""Columns that have a type of their own (Parquet, `.sql`) as texts, so that one grammar reads them all.
+"""Converts columns with types (Parquet, `.sql`) to texts, so that the same rules read every format.
 
-A value that its type changed or that is none of the field's kind is a problem of its row: a float where a text
-belongs, something nested, bytes that are no text. What does not belong here: what the texts mean (`values.formats`).
+A value is a problem of its row if its type may have changed it, or does not match the field: a float for a text,
+nested data, bytes that are not text. What does not belong here: what the texts mean (`values.formats`).
 """
 
 import re
@@ -16,25 +16,25 @@ _TEXTS = {"VARCHAR", "UUID"}
 _NOTHING = {"NULL", '"NULL"'}
 
 _MOST_NOISE = 6.7e-16
-"""A double this close, as a share of itself, to one with 4 decimals is that one: 0.1 + 0.2 is 0.30000000000000004."""
+"""A double this close to a number with 4 decimals, relative to its size, is that number (0.1 + 0.2 is 0.3)."""
 _EXACT = 9_007_199_254_740_992  # beyond 2^53 a double has lost digits
 
 
 Found = Mapping[str, tuple[str, str]]
-"""By field, the column that holds it: its name and DuckDB type."""
+"""By field, its column: the name and the DuckDB type."""
 
 
 def select_texts(dataset: Dataset, found: Found, relation: str, row: str) -> str:
-    """A SELECT of texts.
+    """Return a SELECT of texts.
 
     Args:
-        dataset: what the rows are of.
-        found: the columns of the relation that match.
-        relation: what to select from.
+        dataset: the dataset of the rows.
+        found: the columns of the relation that match fields.
+        relation: the relation to select from.
         row: the SQL expression that numbers the rows from 1.
 
     Returns:
-        SQL that yields what `relation` describes; `line`, `last_line` and `broken` are NULL.
+        SQL that yields the columns of `parse.relation.Stretch` as texts; `line`, `last_line` and `broken` are NULL.
     """
     texts, problems = [], ["NULL"]
     for field in dataset.fields:
@@ -50,16 +50,16 @@ def select_texts(dataset: Dataset, found: Found, relation: str, row: str) -> str
 
 
 def select_values(dataset: Dataset, found: Found, relation: str, row: str) -> tuple[str, Found] | None:
-    """A SELECT of texts, and of values of the field's own type where a column has that; None for other columns.
+    """Return a SELECT of texts, and of typed values for columns of the field's own type.
 
     Args:
-        dataset: what the rows are of.
-        found: the columns of the relation that match.
-        relation: what to select from.
+        dataset: the dataset of the rows.
+        found: the columns of the relation that match fields.
+        relation: the relation to select from.
         row: the SQL expression that numbers the rows from 1.
 
     Returns:
-        The SQL, and the columns that it yields, of which `select_texts` makes texts.
+        The SQL, and the columns that it yields, as `found` for `select_texts`; None if a column has any other type.
     """
     values, types = [], {}
     for field in dataset.fields:
@@ -78,15 +78,16 @@ def select_values(dataset: Dataset, found: Found, relation: str, row: str) -> tu
 
 
 def has_floats(found: Found) -> bool:
-    """Whether a column may hold NaN, which the statistics of a Parquet file leave out.
+    """Return whether a column may hold NaN, which the statistics of a Parquet file ignore.
 
-    By them DuckDB takes `isnan` for false, a bound for kept and a cast for never NULL, and NaN becomes no value.
+    From these statistics DuckDB concludes that `isnan` is false, that a bound holds and that a cast is never NULL; a
+    NaN then becomes NULL.
     """
     return any(kind in ("FLOAT", "DOUBLE") for _, kind in found.values())
 
 
 def typed_amounts(dataset: Dataset, found: Found) -> frozenset[str]:
-    """The amounts that are numbers, so that how they are written says nothing."""
+    """Return the amounts that are numbers in the file, so their texts say nothing about decimal signs."""
     amounts = [field.name for field in dataset.fields if field.kind is Kind.MONEY]
     numbers = ("FLOAT", "DOUBLE", "DECIMAL")
     return frozenset(name for name in amounts if name in found and found[name][1].startswith(numbers))
@@ -97,7 +98,7 @@ _OWN = {
     Kind.FLAG: ("BOOLEAN",),
 }
 _DECIMAL = re.compile(r"DECIMAL\((?:[1-9]|1[0-5]),[0-4]\)")
-"""Of at most 4 decimals; `fast_typing` looks at the digits before them."""
+"""Decimals of at most 4 places; `fast_typing` checks the digits before them."""
 
 
 def _select(relation: str, row: str, columns: Sequence[str], problem: str) -> str:
@@ -108,12 +109,12 @@ def _select(relation: str, row: str, columns: Sequence[str], problem: str) -> st
 
 
 def as_text(field: Field, kind: str, column: str) -> tuple[str, str | None]:
-    """A column as text, and what is wrong with values of its type; None where nothing can be.
+    """Return SQL for a column as text, and SQL for the problem of each value; None if no value can have one.
 
     Args:
-        field: the field that it is.
-        kind: its DuckDB type.
-        column: its name in SQL.
+        field: the field of the column.
+        kind: the column's DuckDB type.
+        column: the column's name in SQL.
     """
     text = f"CAST({column} AS VARCHAR)"
     if kind in _NOTHING:
@@ -134,7 +135,7 @@ def as_text(field: Field, kind: str, column: str) -> tuple[str, str | None]:
 
 
 def _unless_it_fits(field: Field, kind: str, column: str) -> str | None:
-    """What is wrong with every value of a type that only some fields take; None where this one does."""
+    """Return the problem of every value if the column's type does not match the field; None if it does."""
     right = _RIGHT.get(
         kind.split("(", maxsplit=1)[0].removesuffix("_NS").removesuffix("_MS").removesuffix("_S")
     )
@@ -154,13 +155,13 @@ _RIGHT = {
     "DATE": _IS_TIME,
     "TIMESTAMP": _IS_TIME,
     "TIMESTAMP WITH TIME ZONE": _IS_TIME,
-    "TIMESTAMPTZ": _IS_TIME,  # with _NS
+    "TIMESTAMPTZ": _IS_TIME,  # after _NS is removed
 }
-"""By DuckDB type: the kinds of fields that it fits, and what is wrong with all others."""
+"""By DuckDB type: the kinds of fields that it matches, and the problem for all other fields."""
 
 
 def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
-    """A float as text; right only where DuckDB goes by no statistics (see `has_floats`)."""
+    """Convert a float to text; correct only if DuckDB uses no statistics (see `has_floats`)."""
     text = f"replace(CAST({column} AS VARCHAR), '-nan', 'nan')"
     if field.kind is Kind.INTEGER:
         whole = f"{column} = trunc({column}) AND abs({column}) < {_EXACT}"
@@ -171,7 +172,7 @@ def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
             return text, None
         rounded = f"round({column}, 4)"
         near = f"abs({column}) < 1e9 AND abs({column} - {rounded}) <= abs({column}) * {_MOST_NOISE}"
-        # tried for all rows of a vector: a single NaN would fail the file
+        # TRY_CAST, because it is computed for all rows: a CAST of a single NaN would fail the file
         exact = f"CAST(TRY_CAST({rounded} AS DECIMAL(18, 4)) AS VARCHAR)"
         return f"CASE WHEN {near} THEN {exact} ELSE {text} END", None
     floated = f"{column} IS NOT NULL AND {text} <> 'nan'"

@@ -1,4 +1,4 @@
-"""JSON files whose rows lie within an object, as replies of APIs are: where the rows are, and how to write them out.
+"""JSON files whose rows are inside an object, as in API replies: finds the rows, and says how to write them out.
 
 What does not belong here: reading records (`json_lines`).
 """
@@ -24,20 +24,20 @@ Path = tuple[str, ...]
 
 
 def refuse_wrapped(content: str, dataset: Dataset, source: Source) -> None:
-    """Say so where a file is one object, or one in each line, with the rows in a list within it.
+    """Raise if a file is one object, or one in each line, with the rows in a list inside it.
 
     Args:
-        content: the file, or how it begins.
-        dataset: what its rows are of.
+        content: the file, or its beginning.
+        dataset: the dataset of the rows.
         source: the file.
 
     Raises:
-        UsageError: it is.
+        UsageError: the rows are in a list inside an object, or there are none.
     """
     what, value = _value(content)
     if type(value) is not dict:
         return
-    is_row = what != _ONE or _has_fields(value, dataset)  # with the names of its fields wrong
+    is_row = what != _ONE or _has_fields(value, dataset)  # a row whose field names may be wrong
     lists = list(_lists(value))
     if path := _of_rows(lists, dataset, certain=is_row):
         raise UsageError(
@@ -54,7 +54,7 @@ def refuse_wrapped(content: str, dataset: Dataset, source: Source) -> None:
 
 
 def _of_rows(lists: list[tuple[Path, list[Any]]], dataset: Dataset, *, certain: bool) -> Path | None:
-    """The list whose objects have fields of the dataset; where none has, and it need not be certain, any list."""
+    """Return the path of a list whose objects have fields of the dataset; else, unless `certain`, of any list."""
     found = [(path, rows[0]) for path, rows in lists if rows and type(rows[0]) is dict]
     with_fields = next((path for path, row in found if _has_fields(row, dataset)), None)
     return with_fields or (None if certain or not found else found[0][0])
@@ -65,20 +65,20 @@ def _has_fields(row: dict[str, Any], dataset: Dataset) -> bool:
 
 
 def _value(content: str) -> tuple[str, Any]:
-    """What a file is in words, and its value, or that of its first line."""
+    """Return what a file is, in words, and its value or that of its first line."""
     for what, text in (
         ("is one object", content),
         ("has objects in its lines", content.lstrip().partition("\n")[0]),
     ):
         try:
             return what, msgspec.json.decode(text)
-        except (msgspec.DecodeError, ValueError, RecursionError):  # several values, or too large for one
+        except (msgspec.DecodeError, ValueError, RecursionError):  # several values, or one that is too large
             continue
     return "", None
 
 
 def _lists(value: dict[str, Any]) -> Iterator[tuple[Path, list[Any]]]:
-    """Every list within an object, those nearest to its top first."""
+    """Yield every list inside an object, those nearest to its top first."""
     level: list[tuple[Path, dict[str, Any]]] = [((), value)]
     for _ in range(_DEEPEST):
         found = [((*path, name), one) for path, of in level for name, one in of.items()]
@@ -87,12 +87,12 @@ def _lists(value: dict[str, Any]) -> Iterator[tuple[Path, list[Any]]]:
 
 
 def _shown(path: Path) -> str:
-    """Keys are shown where they are plain names: others may be a person's number."""
+    """Return the keys joined, if they are plain names: other keys may be a person's number."""
     return f"`{'.'.join(path)}`" if all(name.isidentifier() for name in path) else "a key"
 
 
 def _command(path: Path, source: Source) -> str:
-    """A command for it, to be typed as it stands."""
+    """Return the end of the remedy: a command to type as it stands, if the keys are plain names."""
     if not all(name.isascii() and name.isidentifier() for name in path):
         return "."
     query, file = shlex.quote(f".{'.'.join(path)}[]"), shlex.quote(str(source.path))

@@ -1,7 +1,7 @@
-"""Records of a delimited file that cannot be read: each of their lines is a row that is left out, by its own number.
+"""Turns an unreadable record of a delimited file into rows that are left out: one row per line, with its line number.
 
-Only the line in which a quote begins has to be corrected, so the reason names it. What does not belong here: which
-records are broken (`reader`).
+Only the line in which a quote begins has to be corrected, so the reason names that line. What does not belong here:
+finding the broken records (`reader`).
 """
 
 import csv
@@ -22,9 +22,9 @@ class Broken:
     """A record that cannot be read.
 
     Attributes:
-        lines: the lines that it takes up.
-        first: the number of the first one in the file, from 1.
-        never_ends: whether the file ends inside its quotes.
+        lines: the lines of the record.
+        first: the number of its first line in the file, from 1.
+        never_ends: whether the file ends inside the record's quotes.
     """
 
     lines: Sequence[str]
@@ -33,13 +33,13 @@ class Broken:
 
 
 def add_broken(batch: Records, record: Broken, problem: str, fit: Fit) -> None:
-    """Add every line of a record as a row that is left out.
+    """Add every line of a broken record as a row that is left out.
 
     Args:
-        batch: what they are added to.
-        record: it.
-        problem: what is wrong with it.
-        fit: what the rows of the file look like.
+        batch: the batch to add the rows to.
+        record: the broken record.
+        problem: what is wrong with the record.
+        fit: the shape of the file's rows.
     """
     is_open = problem == NOT_CLOSED
     why = _why_open(record, fit.dialect) if is_open else problem
@@ -63,15 +63,15 @@ def _why_open(record: Broken, dialect: Dialect) -> str:
 
 
 def _opening(record: Broken, dialect: Dialect) -> int:
-    """The last line that begins outside of quotes or closes one, and opens another; counted from 0."""
-    # a record that ends somewhere goes wrong in its last line at the latest: what seems to open there is its end
+    """Return the last line, from 0, that opens a quote after it began outside of quotes or closed one."""
+    # if the record ends before the file does, a quote in its last line is its end, not its beginning
     inner = record.lines[1:] if record.never_ends else record.lines[1:-1]
     again = [number for number, line in enumerate(inner, start=1) if _opens_again(line, dialect)]
     return again[-1] if again else 0
 
 
 def _opens_again(line: str, dialect: Dialect) -> bool:
-    """Whether a line that begins inside of quotes has another cell."""
+    """Return whether a line that begins inside quotes closes them and starts another cell."""
     if dialect.quote not in line:
         return False
     cells = csv.reader([dialect.quote + line], delimiter=dialect.delimiter, quotechar=dialect.quote)

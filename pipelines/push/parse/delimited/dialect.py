@@ -1,4 +1,4 @@
-"""The dialect of a delimited file: its delimiter, its quote and the spaces between, by evidence over the whole file.
+"""Finds the dialect of a delimited file: its delimiter, its quote and spaces after delimiters, from the whole file.
 
 What does not belong here: records (`reader`), and the columns that a header names (`values.columns`).
 """
@@ -21,12 +21,12 @@ _QUOTES = {'"': "double quotes", "'": "single quotes"}
 
 @dataclass(slots=True)
 class Dialect:
-    """How cells are parted.
+    """How the cells of a line are separated and quoted.
 
     Attributes:
         delimiter: one character.
         quote: one character.
-        spaces: whether spaces after a delimiter are no part of a cell.
+        spaces: whether a space after a delimiter is skipped, not part of the cell.
     """
 
     delimiter: str
@@ -34,7 +34,7 @@ class Dialect:
     spaces: bool = False
 
     def reader(self, lines: Iterator[str] | TextIO) -> Any:
-        """A reader of records that refuses quotes that RFC 4180 has not."""
+        """Return a reader of records that raises csv.Error for quotes that RFC 4180 does not allow."""
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -44,14 +44,14 @@ class Dialect:
         )
 
     def cells(self, line: str) -> list[str]:
-        """The cells of a line, trimmed, also where its quotes are wrong."""
+        """Return the cells of a line, stripped; a line with wrong quotes is split at every delimiter."""
         try:
             return [cell.strip(WHITE) for cell in next(self.reader(iter([line])), [])]
         except csv.Error:
             return [cell.strip(WHITE) for cell in line.rstrip("\r\n").split(self.delimiter)]
 
     def is_open(self, line: str) -> bool:
-        """Whether the quotes of a line are wrong, or go on in the next one."""
+        """Return whether the quotes of a line are wrong, or close only in a later line."""
         try:
             next(self.reader(iter([line])), [])
         except csv.Error:
@@ -65,12 +65,12 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The records of a file behind its header.
+    """The records of a file after its header.
 
     Attributes:
         source: the file.
-        evidence: what a look at it found.
-        before: how many lines come before the first record.
+        evidence: what `look` found in the file.
+        before: the number of lines before the first record.
     """
 
     source: Source
@@ -78,7 +78,7 @@ class Body:
     before: int
 
     def all(self, dialect: Dialect) -> Iterator[list[str]]:
-        """All records that can be read; the file is opened again."""
+        """Yield all records that can be read; the file is opened again."""
         with opened_text(self.source, self.evidence) as text:
             for _ in range(self.before):
                 text.readline()
@@ -86,18 +86,18 @@ class Body:
 
 
 def judge(dataset: Dataset, header: str, body: Body, sep: str) -> tuple[Dialect, list[str]]:
-    """The delimiter and quote with which the header names most fields and most records fit it.
+    """Return the dialect in which the header names most fields and most records have its width.
 
-    The whole file is read for it where its header or a first look leaves a doubt.
+    The whole file is read again if the header or `look` leaves a doubt.
 
     Args:
-        dataset: what the rows are of.
+        dataset: the dataset of the rows.
         header: the first line.
         body: the records.
         sep: the delimiter that a `sep=` line names; else empty.
 
     Returns:
-        It, and sentences for the plan about what speaks against it.
+        The dialect, and sentences for the plan about texts in single quotes that were not taken for quoted.
     """
     best, notes = _with_delimiter(dataset, header, body, sep), []
     single = Dialect(best.delimiter, "'")
@@ -114,7 +114,7 @@ def judge(dataset: Dataset, header: str, body: Body, sep: str) -> tuple[Dialect,
 
 
 def _with_delimiter(dataset: Dataset, header: str, body: Body, sep: str) -> Dialect:
-    """The delimiter alone, with double quotes; arguments as those of `judge`."""
+    """Return the dialect with the likeliest delimiter and double quotes; arguments as for `judge`."""
     tried = [Dialect(delimiter, '"') for delimiter in ([sep] if sep else DELIMITERS)]
     named = [_named(dataset, dialect.delimiter, header) for dialect in tried]
     likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
@@ -124,21 +124,21 @@ def _with_delimiter(dataset: Dataset, header: str, body: Body, sep: str) -> Dial
 
 
 def _has_spaces(rows: Iterable[Sequence[str]]) -> bool:
-    """Whether a space follows every delimiter; most files are only read to the first that has none."""
+    """Return whether a space follows every delimiter; reading stops at the first that has none."""
     spaced = (cell.startswith(" ") for row in rows for cell in row[1:] if cell)
     return next(spaced, False) and all(spaced)
 
 
 @dataclass(frozen=True, slots=True)
 class _SingleQuotes:
-    """What speaks for and against texts in single quotes.
+    """Evidence for and against single quotes as the quote character.
 
     Attributes:
-        doubled: whether a cell begins with a double quote; nothing else is looked at then.
-        fits: whether more records are of one width if they are.
-        needed: whether something is in them that needs quotes: a delimiter, a line end or a doubled quote; or a time,
-            a number or a phone, which would be none with quotes.
-        columns: by name, how many texts a column has, and how many of them are in single quotes.
+        doubled: whether a cell begins with a double quote; if so, the rest is not examined.
+        fits: whether more records have one width if single quotes are quotes.
+        needed: whether a text in single quotes needs them: it has a line end or a doubled quote, or is a time, a
+            number or a phone, which would be invalid if the quotes were part of it.
+        columns: by name of a column, how many texts it has, and how many of them are in single quotes.
     """
 
     doubled: bool
@@ -150,13 +150,13 @@ class _SingleQuotes:
     def of(
         cls, body: Body, dialects: tuple[Dialect, Dialect], names: Sequence[str], dataset: Dataset
     ) -> "_SingleQuotes":
-        """Look at the whole file.
+        """Examine the whole file.
 
         Args:
-            body: its records.
-            dialects: with single and with double quotes.
-            names: its columns.
-            dataset: what the rows are of.
+            body: the records of the file.
+            dialects: the one with single and the one with double quotes.
+            names: the columns of the header.
+            dataset: the dataset of the rows.
         """
         single, double = dialects
         widths = _widths_without_double_quotes(body.all(single))
@@ -172,12 +172,12 @@ class _SingleQuotes:
 
     @property
     def are_meant(self) -> bool:
-        """Whether more records fit; or a column has them in all of its texts or none, and something needs them."""
+        """Whether more records fit, or quotes are needed and each column has them in all texts or in none."""
         some = [texts == wrapped for texts, wrapped in self.columns.values() if wrapped]
         return self.fits or (self.needed and bool(some) and all(some))
 
     def notes(self, dataset: Dataset) -> list[str]:
-        """A sentence for each of our columns of which most texts are in single quotes, but not all."""
+        """Return a sentence for each field with single quotes around more than half of its texts."""
         return [
             f"{normal(name)}: {wrapped:,} of {texts:,} texts are in single quotes, which count as part of the text"
             for name, (texts, wrapped) in self.columns.items()
@@ -187,13 +187,13 @@ class _SingleQuotes:
 
 @dataclass(slots=True)
 class _Wrapped:
-    """The texts of a file that double quotes leave in single ones, counted.
+    """Counts texts that are in single quotes when the file is read with double quotes.
 
     Attributes:
-        widths: by number of cells, how many records have it.
+        widths: by number of cells, how many records have that width.
         texts: by column, how many cells are not empty.
         wrapped: by column, how many cells are in single quotes.
-        needed: as `_SingleQuotes` has it.
+        needed: as in `_SingleQuotes`.
     """
 
     widths: Counter[int]
@@ -203,7 +203,7 @@ class _Wrapped:
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]], bare: set[int]) -> "_Wrapped":
-        """Count; `bare` are the columns whose values would be none with quotes round them."""
+        """Count; `bare` are the columns whose values are invalid with quotes around them."""
         found = cls(Counter(), Counter(), Counter(), needed=False)
         for row in rows:
             found.widths[len(row)] += 1
@@ -215,7 +215,7 @@ class _Wrapped:
 
 
 def _widths_without_double_quotes(rows: Iterable[Sequence[str]]) -> Counter[int] | None:
-    """By number of cells, how many records have it; None where a cell begins with a double quote."""
+    """Return how many records have each number of cells; None if a cell begins with a double quote."""
     widths: Counter[int] = Counter()
     for row in rows:
         if any(cell.startswith('"') for cell in row):
@@ -229,20 +229,20 @@ def _in_single_quotes(row: Sequence[str]) -> list[int]:
 
 
 def _never_quoted(dataset: Dataset) -> set[str]:
-    """The fields whose values would be none with quotes round them."""
+    """Return the fields whose values are invalid with quotes around them."""
     return {
         field.name for field in dataset.fields if field.kind is not Kind.TEXT or PHONE in field.column.checks
     }
 
 
 def _needs_quotes(cell: str) -> bool:
-    """Whether a text in single quotes would be another one without: each quote in it is doubled, or a line ends."""
+    """Return whether a text in single quotes needs them: a line end is in it, or each quote in it is doubled."""
     inside = cell[1:-1]
     return "\n" in inside or "\r" in inside or ("''" in inside and "'" not in inside.replace("''", ""))
 
 
 def _named(dataset: Dataset, delimiter: str, header: str) -> int:
-    """How many fields a header names, with whichever quotes it has."""
+    """Return how many fields a header names, with the quote character that finds most."""
     return max(known(dataset, Dialect(delimiter, quote).cells(header)) for quote in _QUOTES)
 
 
@@ -258,5 +258,5 @@ def _readable(dialect: Dialect, lines: TextIO) -> Iterator[list[str]]:
 
 
 def _fitting(rows: Iterable[Sequence[str]], width: int) -> int:
-    """How many records are as wide as the header."""
+    """Return how many records are as wide as the header."""
     return sum(len(row) == width for row in rows)

@@ -1,7 +1,7 @@
-"""Blocks of delimited text that are beyond doubt, read as columns at once: many times as fast as record by record.
+"""Reads plain blocks of delimited text as columns, many times as fast as record by record.
 
-A block is taken only if every look at its bytes says that reading it with care would find the same rows, values and
-lines, and nothing to remark on. What does not belong here: reading with care (`reader`).
+A block is plain if its bytes prove that the careful reader would find the same rows, values and lines, and no
+problem. What does not belong here: the careful reader (`reader`).
 """
 
 import io
@@ -27,18 +27,18 @@ _Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the rows of a file look like.
+    """The shape of a file's rows.
 
     Attributes:
-        dataset: what they are of.
+        dataset: the dataset of the rows.
         delimiter: one ASCII character.
         quote: one ASCII character.
         width: columns of the header.
         named: columns up to the last that has a name.
         places: by field, the number of its column from 0.
-        headers: texts of a first cell that ask for a closer look.
-        backslashed: what a block may not contain, since quotes in this file are escaped so; empty where they are not.
-        like_a_row: whether a line inside a record looks like a row of its own.
+        headers: texts of a first cell that may begin a repeated header.
+        backslashed: a quote after a backslash, which a block may not contain; empty if the file does not escape so.
+        like_a_row: tells whether a line inside a record looks like a row of its own.
     """
 
     dataset: Dataset
@@ -57,9 +57,9 @@ class Block:
     """The records of a block.
 
     Attributes:
-        records: them, as columns.
-        lines: how many lines they take up.
-        rest: the text behind the last complete record.
+        records: the records, as columns.
+        lines: how many lines the records have.
+        rest: the text after the last complete record.
     """
 
     records: Columnar
@@ -68,12 +68,12 @@ class Block:
 
 
 def read_block(text: str, shape: Shape, before: int) -> Block | None:
-    """The records of a block of complete lines; None where it has to be read with care.
+    """Read a block of complete lines; None if the careful reader must read it.
 
     Args:
-        text: it begins with a record.
-        shape: of the file.
-        before: how many lines come before it.
+        text: the block, which begins with a record.
+        shape: the shape of the file's rows.
+        before: how many lines come before the block.
     """
     data = _encoded(text, shape)
     if data is None:
@@ -93,7 +93,7 @@ def read_block(text: str, shape: Shape, before: int) -> Block | None:
 
 
 def _encoded(text: str, shape: Shape) -> bytes | None:
-    """A block in UTF-8; None where it is too large, or has a mark, an escape, damage or a lone return."""
+    """Return a block as UTF-8; None if it is too large, or has a byte order mark, an escape, damage or a lone CR."""
     if len(text) >= MAX_LINE or text.startswith(_MARK) or (shape.backslashed and shape.backslashed in text):
         return None
     try:
@@ -106,7 +106,7 @@ def _encoded(text: str, shape: Shape) -> bytes | None:
 
 
 def _records(data: bytes, shape: Shape) -> tuple[_Places, _Places, int] | None:
-    """Where lines and complete records end, and the size of those; None where quotes are not beyond doubt."""
+    """Return the ends of lines, the ends of complete records, and their bytes; None if the quotes leave a doubt."""
     codes = np.frombuffer(data, np.uint8)
     line_ends = np.flatnonzero(codes == _LINE_END)
     if not data.endswith(b"\n"):
@@ -128,7 +128,7 @@ def _records(data: bytes, shape: Shape) -> tuple[_Places, _Places, int] | None:
 
 
 def _well_quoted(codes: npt.NDArray[np.uint8], quotes: _Places, shape: Shape) -> bool:
-    """Whether each quote opens a cell at its start, closes one at its end, or is half of a doubled one."""
+    """Return whether each quote opens a cell, closes one, or is half of a doubled quote."""
     opening, closing = quotes[0::2], quotes[1::2]
     before = codes[opening[opening > 0] - 1]
     after = codes[closing[closing + 1 < codes.size] + 1]
@@ -139,7 +139,7 @@ def _well_quoted(codes: npt.NDArray[np.uint8], quotes: _Places, shape: Shape) ->
 def _hides_rows(
     data: bytes, codes: npt.NDArray[np.uint8], line_ends: _Places, inner: _Places, shape: Shape
 ) -> bool:
-    """Whether a line inside a record looks like a row of its own; `inner` are the numbers of those lines."""
+    """Return whether a line inside a record looks like a row of its own; `inner` are the numbers of these lines."""
     delimiters = np.flatnonzero(codes == ord(shape.delimiter))
     starts, ends = line_ends[inner - 1] + 1, line_ends[inner]
     many = np.searchsorted(delimiters, ends) - np.searchsorted(delimiters, starts) >= shape.named - 1
@@ -150,7 +150,7 @@ def _hides_rows(
 
 
 def _table(data: bytes, shape: Shape, rows: int) -> pa.RecordBatch | None:
-    """The cells; None where a row is of another width, blank, or perhaps a header."""
+    """Return the cells; None if a row is blank, of another width, or perhaps a header."""
     names = list(map(str, range(shape.width)))
     try:
         table = csv.read_csv(
@@ -163,7 +163,7 @@ def _table(data: bytes, shape: Shape, rows: int) -> pa.RecordBatch | None:
                 ignore_empty_lines=False,
             ),
             csv.ConvertOptions(
-                check_utf8=False,  # it was text
+                check_utf8=False,  # these bytes were decoded and encoded above
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
             ),
@@ -171,7 +171,7 @@ def _table(data: bytes, shape: Shape, rows: int) -> pa.RecordBatch | None:
     except pa.ArrowInvalid:
         return None
     batches = table.combine_chunks().to_batches()
-    if table.num_rows != rows or len(batches) != 1:  # pragma: no cover - Arrow counts as we do
+    if table.num_rows != rows or len(batches) != 1:  # pragma: no cover - Arrow counts the same rows
         return None
     cells = batches[0]
     if pc.any(pc.is_in(cells.column(0), pa.array(sorted(shape.headers)))).as_py():

@@ -1,8 +1,8 @@
-"""Delimited text (`.csv`, `.tsv`, `.txt`) as records with their places, exactly as RFC 4180 has them or not at all.
+"""Reads delimited text (`.csv`, `.tsv`, `.txt`) as records with their places, strictly as RFC 4180 defines them.
 
-A record that is not complete is held back with every line that it takes up: a quote that never closes would otherwise
-swallow rows in silence. What does not belong here: bytes and encodings (`text`), rows of another width (`row_fit`),
-and values (`values.formats`).
+If a record is not complete, every line of it is held back: a quote that never closes would otherwise swallow rows
+unnoticed. What does not belong here: bytes and encodings (`text`), rows of another width (`row_fit`), and values
+(`values.formats`).
 """
 
 import csv
@@ -46,7 +46,7 @@ BAD_BYTES = "holds bytes that are not text in the file's encoding"
 
 
 class _Lines:
-    """The rest of a text: blocks of complete lines, or single lines, of which those of a record are kept."""
+    """The rest of a text, as blocks of complete lines or as single lines; the lines of a record are kept."""
 
     def __init__(self, text: TextIO, source: Source, size: int) -> None:
         self._text, self._source, self._rest, self._most = text, source, "", size
@@ -55,7 +55,7 @@ class _Lines:
         self.characters, self.before, self.ended = 0, 0, False
 
     def block(self) -> str:
-        """The next lines; empty at the end. What is not used of them is to be given back."""
+        """Return the next lines; empty at the end. The caller gives unused text back with `skip` or `open`."""
         if len(self._rest) > self._most and (end := self._rest.find("\n", self._most) + 1):
             block, self._rest = self._rest[:end], self._rest[end:]
             return block
@@ -64,7 +64,7 @@ class _Lines:
         return rest + more + (self._text.readline(MAX_LINE) if more else "")
 
     def skip(self, lines: int, rest: str) -> None:
-        """Count lines of a block that were read, and give back the rest."""
+        """Count lines of a block that were read, and give back the rest of it."""
         self.before += lines
         self._rest = rest + self._rest
 
@@ -74,7 +74,7 @@ class _Lines:
 
     @property
     def between(self) -> bool:
-        """Whether the block that was opened is read to its end."""
+        """Whether the block that was opened has been read to its end."""
         return self._block.tell() == self._size
 
     def __iter__(self) -> Iterator[str]:
@@ -93,16 +93,16 @@ class _Lines:
 def read_delimited(
     dataset: Dataset, source: Source, facts: Facts, block: int = _BLOCK
 ) -> Iterator[Records | Columnar]:
-    """The records of a file, in batches.
+    """Yield the records of a file, in batches.
 
     Args:
-        dataset: what they are of.
+        dataset: the dataset of the records.
         source: the file.
-        facts: filled in; complete at the end.
-        block: about how many characters are looked at at once; with 0 each record is read with care.
+        facts: filled in; complete when the last batch has been read.
+        block: roughly how many characters are read as one block; with 0, record by record.
 
     Raises:
-        UsageError: the file has no header, or its columns do not fit.
+        UsageError: the file has no header, or its columns do not match.
     """
     evidence = look(source)
     facts.note_text(evidence)
@@ -157,7 +157,7 @@ class _Reader:
             )
 
     def _first_line(self, lines: Iterator[str]) -> tuple[int, str, str]:
-        """How many lines were read, the first that is not blank, and the delimiter that a `sep=` line names."""
+        """Return the number of lines read, the first non-blank line, and the delimiter that a `sep=` line names."""
         named = ""
         for number, line in enumerate(lines, start=1):
             bare = line.strip(WHITE)
@@ -174,7 +174,7 @@ class _Reader:
     def _blocks(
         self, lines: _Lines, fit: Fit, shape: Shape | None, places: dict[str, int]
     ) -> Iterator[Records | Columnar]:
-        """Blocks as columns where they are beyond doubt; from the others on record by record, to the next block."""
+        """Yield plain blocks as columns; read the others record by record, up to the next block."""
         while text := lines.block():
             block = read_block(text, shape, lines.before) if shape else None
             if block:
@@ -185,7 +185,7 @@ class _Reader:
                 yield from self._records(_Rows(fit.dialect, lines), fit, places)
 
     def _records(self, reader: "_Rows", fit: Fit, places: dict[str, int]) -> Iterator[Records]:
-        """Batches of what `reader` yields, each record judged by its shape, to the end of a block."""
+        """Yield batches of the records of `reader`, each record checked for its shape, to the end of a block."""
         batch = Records(self._dataset, places)
         kept = reader.lines.record
         for found in reader:
@@ -204,7 +204,7 @@ class _Reader:
         yield batch
 
     def _judged(self, row: list[str] | None, reader: "_Rows", fit: Fit) -> tuple[list[str], str]:
-        """A record as it is read, and why it is not; SKIP where nothing is lost."""
+        """Return a record and why it cannot be read; SKIP if it holds no data."""
         if row is None:
             return [], NOT_CLOSED
         if row and row[0] in fit.repeated and self._is_header(row, fit.names, reader.last):
@@ -217,11 +217,11 @@ class _Reader:
         return row, self._doubt(row, reader, fit) if self._is_doubtful(reader, fit) else ""
 
     def _is_doubtful(self, reader: "_Rows", fit: Fit) -> bool:
-        """A quick look at a record that has the right shape: most have nothing to be judged."""
+        """Return whether a record of the right width needs the full check; most do not."""
         return self._careful or reader.last > reader.first or fit.may_be_spaced(reader.lines.record)
 
     def _doubt(self, row: Sequence[str], reader: "_Rows", fit: Fit) -> str:
-        """Why a record that has the right shape cannot be read for certain; empty where it can."""
+        """Return why a record of the right width cannot be read for certain; empty if it can."""
         lines = reader.lines.record
         if reader.last > reader.first and fit.swallows(lines):
             return NOT_CLOSED
@@ -232,7 +232,7 @@ class _Reader:
         return BAD_BYTES if self._evidence.damaged and any(map(is_damaged, row)) else ""
 
     def _is_header(self, row: Sequence[str], names: Sequence[str], line: int) -> bool:
-        """Whether a row is the header again, as in files that were joined."""
+        """Return whether a row repeats the header, as in files that were joined."""
         again = [normal(cell) for cell in row]
         if again == [normal(name) for name in names]:
             self._headers += 1
@@ -247,7 +247,7 @@ class _Reader:
 
 
 class _Rows:
-    """The records of a file, each with its place; None for one whose quotes are wrong."""
+    """Yields the records of a file, and None for a record with wrong quotes; `first` and `last` are its lines."""
 
     def __init__(self, dialect: Dialect, lines: _Lines) -> None:
         self.lines, self._before = lines, lines.before
@@ -267,9 +267,9 @@ class _Rows:
 
 
 def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
-    """How many delimiters every row has behind the last column; 0 where one row has none, or another number.
+    """Return how many empty cells every row has after the last column; 0 if the rows differ in it.
 
-    Blank rows, the header again and rows of too many values say nothing.
+    Blank rows, repeated headers and rows with too many values are ignored.
     """
     found = 0
     for row in rows:

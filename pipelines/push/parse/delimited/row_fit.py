@@ -1,4 +1,4 @@
-"""Rows that are not as wide as the header, or hide others: which can be read all the same.
+"""Decides what to do with rows that are not as wide as the header, and with records that may hide other rows.
 
 What does not belong here: finding records (`reader`), and the dialect (`dialect`).
 """
@@ -26,7 +26,7 @@ _PHONE = re.compile(E164)
 
 
 class Fit:
-    """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
+    """Decides whether a row of another width can be read, and whether rows hide in a record."""
 
     def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
         self.names, self.width, self.trailing = names, len(names), 0
@@ -39,12 +39,12 @@ class Fit:
         self.repeated = _first_cells_of_a_header(dataset, names[0])
 
     def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
-        """What rows look like that need no care; None where all need it.
+        """Return the shape of rows that need no careful reading; None if all rows need it.
 
         Args:
-            dataset: what they are of.
-            places: where each of its columns is.
-            evidence: what was found in the text.
+            dataset: the dataset of the rows.
+            places: the column of each field.
+            evidence: what `look` found in the text.
         """
         if self.dialect.spaces or self.dialect.delimiter not in DELIMITERS:
             return None
@@ -61,7 +61,7 @@ class Fit:
         )
 
     def odd(self, row: list[str]) -> tuple[list[str], str]:
-        """A row that is blank or of another width: padded or cut where that loses nothing, else its problem."""
+        """Return a row of another width, padded or cut if that loses nothing, and its problem; SKIP if blank."""
         if not any(cell.strip(WHITE) for cell in row):
             return row, SKIP
         if len(row) > self.width and not any(cell.strip(WHITE) for cell in row[self.width :]):
@@ -80,11 +80,11 @@ class Fit:
         return MISFIT
 
     def may_be_spaced(self, lines: Sequence[str]) -> bool:
-        """Whether a quote stands after a space somewhere; a quick look."""
+        """Return whether a quote stands after a space somewhere; a quick check."""
         return not self.dialect.spaces and any(self._after_space in line for line in lines)
 
     def is_spaced(self, row: Sequence[str], lines: Sequence[str]) -> bool:
-        """Whether a cell begins with a space and a quote, as where a space follows the delimiter."""
+        """Return whether a cell begins with a space and a quote, as if a space followed the delimiter."""
         return (
             self.may_be_spaced(lines)
             and any(cell.startswith(" ") and cell.lstrip(" ").startswith(self.dialect.quote) for cell in row)
@@ -92,16 +92,16 @@ class Fit:
         )
 
     def swallows(self, lines: Sequence[str]) -> bool:
-        """Whether a line inside a record of several lines looks like a row of its own.
+        """Return whether a line inside a record of several lines looks like a row of its own.
 
-        Where only the last one does, and no line before it has the delimiters of a row, it is the rest of a record
+        The last line does not count if no line before it has the delimiters of a row: it is then the rest of a record
         whose first cell has a line break.
         """
         before = [line for line in lines[:-1] if line.count(self.dialect.delimiter) >= self._named - 1]
         return any(self.like_a_row(line) for line in (lines[1:] if before else lines[1:-1]))
 
     def like_a_row(self, line: str) -> bool:
-        """Whether a line inside a record looks like a row of its own."""
+        """Return whether a line inside a record looks like a row of its own."""
         if line.count(self.dialect.delimiter) < self._named - 1:
             return False
         cells = next(csv.reader([line], delimiter=self.dialect.delimiter, quotechar=self.dialect.quote), [])
@@ -112,10 +112,10 @@ class Fit:
         )
 
     def key(self, line: str, *, begins: bool) -> dict[int, str]:
-        """The key of a line of a record that is not complete, by its place, where it stands plainly before any quote.
+        """Return the key in a line of an incomplete record, by place; only cells that are complete before any quote.
 
         Args:
-            line: as it is in the file.
+            line: the line as it is in the file.
             begins: whether it is the first line of its record.
         """
         if not begins and not self.like_a_row(line):
@@ -129,13 +129,13 @@ class Fit:
 
 
 def _places_of_times_and_phones(dataset: Dataset, columns: Columns) -> list[int]:
-    """The columns whose values tell a row of this dataset from a line of a text."""
+    """Return the columns whose values tell a row of this dataset from a line of a text."""
     times = [field.name for field in dataset.fields if field.kind is Kind.INSTANT]
     names = (*times, "to_number", "phone_number")
     return [columns.places[name] for name in names if name in columns.places]
 
 
 def _first_cells_of_a_header(dataset: Dataset, first: str) -> set[str]:
-    """With what a row begins that may be the header again, also of a file with a mark that was joined to another."""
+    """Return the first cells that a repeated header may have, also with the byte order mark of a joined file."""
     spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)} | {first}
     return spellings | {f"\ufeff{name}" for name in spellings}
