@@ -1,7 +1,6 @@
-"""Marts over imported history: what became of messages, and what they earned within which time.
+"""Marts over imported history: what became of its rows and messages, and what they earned within which time.
 
-What does not belong here: marts of single imported records (`schemas.marts.activity`), of contacts
-(`schemas.marts.contacts`), and how the marts are computed (`pipelines/warehouse/marts/<name>.sql`).
+What does not belong here: how the marts are computed (see `schemas.marts`).
 """
 
 from typing import Annotated
@@ -36,6 +35,72 @@ _SendUnknown = Annotated[
         CURRENCY,
     ),
 ]
+
+
+class ImportedActivity(msgspec.Struct):
+    """An imported record that is in the account."""
+
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
+    happened_at: Annotated[
+        Instant | None,
+        Column("When it was sent, clicked or earned; null where neither input nor warehouse kept it.", "UTC"),
+    ]
+    day: Annotated[Day | None, Column("The day of happened_at.")]
+    list_id: Annotated[
+        Integer | None,
+        Column("The list of the send; null where that send was not imported, or its list is not known."),
+    ]
+    offer_id: Annotated[
+        Text | None,
+        Column("The offer; null for sends, and where neither input nor warehouse kept it."),
+    ]
+    revenue: Annotated[Money | None, Column("Amount earned (revenue only).", CURRENCY)]
+    payout: Annotated[Money | None, Column("What the offer paid, where the row says so.", CURRENCY)]
+    phone_number: Annotated[
+        Text | None,
+        Column("Whom it was sent to, or who clicked, or its hash; of revenue, whom the send went to."),
+    ]
+    send_type: Annotated[Text | None, Column("Kind of send; of clicks and revenue, that of their send.")]
+    delivered: Annotated[Flag | None, Column("Whether it was delivered (sends only).")]
+    length: Annotated[Integer | None, Column("Length of the text (sends only).", "characters")]
+    send_timestamp: Annotated[
+        Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")
+    ]
+    attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")]
+
+
+class ImportedDaily(msgspec.Struct):
+    """A day of imported history."""
+
+    day: Annotated[Day | None, Column("When it happened on the other platform; null where not known.")]
+    list_id: Annotated[Integer | None, Column("The list; null where it is not known.")]
+    list_name: ListName
+    offer_id: Annotated[
+        Text | None, Column("The offer; null for sends: the API does not say what they carried.")
+    ]
+    offer_name: Annotated[Text | None, Column("The offer's name.")]
+    sends: Annotated[Integer, Column("Imported sends.", "messages")]
+    clicks: Annotated[Integer, Column("Imported clicks.", "clicks")]
+    conversions: Annotated[Integer, Column("Imported revenue records.", "conversions")]
+    revenue: Annotated[
+        Money | None,
+        Column(
+            "Imported revenue, which is in contacts' totals too; null where no record gives any.", CURRENCY
+        ),
+    ]
+    payout: Annotated[Money | None, Column("Imported payouts; null where no record gives one.", CURRENCY)]
+
+
+class ImportOutcome(msgspec.Struct):
+    """What became of imported rows."""
+
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    day: Annotated[Day | None, Column("When the row's last call was answered; null for rows never sent.")]
+    outcome: Annotated[Text, Column("What became of the rows; see imports.records.")]
+    code: Annotated[Text | None, Column("The API's code, or ours; null where the outcome is plain.")]
+    reason: Annotated[Text | None, Column("Why, for rows that were held back before sending.")]
+    rows: Annotated[Integer, Column("Rows of history.", "rows")]
 
 
 class ImportedMessage(msgspec.Struct):
@@ -184,6 +249,24 @@ class SendHour(msgspec.Struct):
 
 IMPORT_MARTS: tuple[Dataset, ...] = (
     mart(
+        "imported_activity",
+        ImportedActivity,
+        (),
+        "One row per imported record that is in the account: accepted, or skipped as there already.",
+    ),
+    mart(
+        "imported_daily",
+        ImportedDaily,
+        ("day", "list_id", "offer_id"),
+        "One row per day, list and offer of imported history, by when it happened.",
+    ),
+    mart(
+        "import_outcomes",
+        ImportOutcome,
+        ("dataset", "day", "outcome", "code", "reason"),
+        "One row per dataset, day, outcome and code of pushed history.",
+    ),
+    mart(
         "imported_messages",
         ImportedMessage,
         ("message_id",),
@@ -209,4 +292,4 @@ IMPORT_MARTS: tuple[Dataset, ...] = (
         "One row per list and hour of the day (UTC) of imported sends: their clicks, and revenue by how long after.",
     ),
 )
-"""In an order in which each one reads only those before it, and those of `schemas.marts.activity`."""
+"""In an order in which each one reads only those before it."""

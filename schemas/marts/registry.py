@@ -4,20 +4,22 @@ What does not belong here: their columns, which stand in the module of their sub
 """
 
 from schemas.columns import Dataset
-from schemas.marts.activity import ACTIVITY_MARTS
 from schemas.marts.campaigns import CAMPAIGN_MARTS
 from schemas.marts.contacts import CONTACT_MARTS
+from schemas.marts.freshness import FRESHNESS_MARTS
 from schemas.marts.imports import IMPORT_MARTS
+from schemas.marts.lists import LIST_MARTS
+from schemas.marts.offers_and_revenue import REVENUE_MARTS
 from schemas.marts.webhooks import WEBHOOK_MARTS
-from schemas.own_tables.revenue_readings import RESTATED
 
 MARTS: dict[str, Dataset] = {
     declared.name: declared
     for declared in (
-        *ACTIVITY_MARTS,
-        *IMPORT_MARTS,
+        *LIST_MARTS,
         *CONTACT_MARTS,
-        RESTATED,
+        *IMPORT_MARTS,
+        *REVENUE_MARTS,
+        *FRESHNESS_MARTS,
         *WEBHOOK_MARTS,
         *CAMPAIGN_MARTS,
     )
