@@ -1,14 +1,14 @@
-"""What a killed push, plan or settlement left in the data directory, removed by the next command of any kind.
+"""Removes what a killed push, plan or settlement left in the data directory; every command runs this first.
 
-What a killed push did is completed on its record at the same time.
+The record of a killed push is completed at the same time. Removed are:
 
     .work-*              copies of a dry run, readings of contacts (`storage.work_folder`)
-    push/.*.building     a stage, half built, with what DuckDB wrote beside it
-    push/*.duckdb        where phone numbers are to be hashed: a stage that was not sent to its end; it is put away
+    push/.*.building     a half-built stage, with the files that DuckDB wrote for it
+    push/*.duckdb        if phone numbers are hashed: a stage that was not sent to its end; it is redacted
 
-Nothing is touched that a running process uses. A stage is used from its intake until the process that took it in
-ends: an orchestrator sends it in a later step, and holds no lock in between. What does not belong here: what is left
-of a pull, which goes on from there (`pipelines.pull.replies.spool`).
+Nothing is touched that a running process uses. A stage is in use from its intake until the process of that intake
+ends: an orchestrator sends it in a later step, and holds no lock in between. What does not belong here: the remains
+of a killed pull, which the next pull uses (`pipelines.pull.replies.spool`).
 """
 
 import fcntl
@@ -23,11 +23,11 @@ from pipelines.storage import private_folder, storage_errors, sweep
 from schemas.registry import PUSHED
 
 _held: dict[Path, int] = {}
-"""By data directory, the open file by which this process holds its stages, which it does until it ends."""
+"""By data directory, the open lock file with which this process holds its stages until it ends."""
 
 
 def hold_stages(data_dir: Path) -> None:
-    """Keep the stages of a data directory from being put away until this process ends.
+    """Keep other commands from redacting the stages of a data directory until this process ends.
 
     Raises:
         StorageError: the disk refused.
@@ -40,7 +40,7 @@ def hold_stages(data_dir: Path) -> None:
 
 
 def tidy(settings: Settings) -> None:
-    """Remove what killed processes left, and complete their records; looks at names only where there is nothing.
+    """Remove what killed processes left, and complete their records; usually this only looks at file names.
 
     Raises:
         StorageError: the disk refused.
@@ -57,12 +57,12 @@ def tidy(settings: Settings) -> None:
     try:
         with push_lock(settings.data_dir):
             _tidy_stages(settings)
-    except BusyError:  # they are in use
+    except BusyError:  # the stages are in use
         return
 
 
 def _complete_killed(settings: Settings) -> None:
-    """See that pushes which were killed have their figures, wherever runs are shown."""
+    """Give killed pushes their figures, wherever runs are shown."""
     if any(
         one.status == "killed" and one.rows is None and one.activity.startswith("push ")
         for one in unended(settings.data_dir)
@@ -88,18 +88,18 @@ def _tidy_stages(settings: Settings) -> None:
         except StorageError:
             if is_readable(path):
                 raise
-            # killed in the midst of a write, or of another version: an intake makes it again
+            # killed during a write, or of another version: an intake builds it again
             for one in (path, path.with_name(f"{path.name}.wal")):
                 one.unlink(missing_ok=True)
 
 
 def _half_built(folder: Path) -> list[Path]:
-    """Files and folders that only an intake which was killed leaves, or one that is under way."""
+    """Return the files and folders that an intake leaves if it is killed; a running intake has them too."""
     return [*folder.glob(".*.building*"), *folder.glob("*.spill")]
 
 
 def _with_phones(settings: Settings) -> dict[str, Path]:
-    """The stages that hold phone numbers and should not, by dataset."""
+    """Return the stages that hold phone numbers and should not, by dataset."""
     if settings.hash_phones is None:
         return {}
     from pipelines.push.stage.database import stage_path  # noqa: PLC0415 - the same
@@ -110,7 +110,7 @@ def _with_phones(settings: Settings) -> dict[str, Path]:
 
 
 def _free(data_dir: Path) -> bool:
-    """Whether no process holds the stages."""
+    """Return whether no process holds the stages."""
     if not _lock(data_dir).exists():
         return True
     handle = os.open(_lock(data_dir), os.O_RDWR)

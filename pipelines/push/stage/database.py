@@ -1,25 +1,25 @@
 """The stage: the current history input of one dataset, typed, in a DuckDB file of its own.
 
-It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
+Every intake rebuilds it from the files; it holds nothing that must be kept. Tables:
 
-    version   of these tables
-    files     the input files in order: how they were when they were read (path, size, changed), and what was
-              found in them: format, compression, encoding, dialect, the times that had no zone, the columns
-              that are not ours, and notes for the plan
-    inputs    the files that a `.sql` file among them reads, how they were when it ran
-    input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
-              its values, or what is wrong with it, marks (see `values.formats`), and the digest of its values
+    version   version of these tables
+    files     the input files in order: their state when they were read (path, size, changed), and what was found in
+              them: format, compression, encoding, dialect, the number of times without a zone, the columns that are
+              no fields, and notes for the plan
+    inputs    the files that a `.sql` file among them reads, with their state when the query ran
+    input     one row per row of the input, in order: its place (row; in a text file also line and last_line), its
+              values, or what is wrong with it, marks (see `values.formats`), and the digest of its values
               (`content`, see `values.content_digest`)
-    verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
-              that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
-    repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
-    corrected rows that were sent and say something else by now, whatever came of them: `content` is of the file's
-              row, `sent` of what was sent; null where an older program kept none (`checks.differing_rows`)
-    differing those of them that are in the account
-    ordinals  for revenue without a record_id, how often its values had occurred, from the second time on; `own` is
-              the same by the input alone, null for the first time (`checks.revenue.overlaps`)
-    synced    revenue that its network syncs to Trackly by itself, where that is to be held back
-    risky     revenue that the API may well refuse, to go in chunks of which every error is named
+    verdicts  why a row of the input is not sent: quarantined, duplicate or parked; at most one verdict per row.
+              `fleeting` verdicts depend on the ledger and are made again when the stage is compared with it
+    repeats   rows whose key occurs several times, and their content (`checks.conflicts`)
+    corrected rows whose content differs from what was sent, whatever their outcome: `content` is of the file's row,
+              `sent` of the row that was sent; null if an older program kept none (`checks.differing_rows`)
+    differing the corrected rows that are in the account
+    ordinals  for repeated revenue without a record_id: the number of its occurrence, from 2 on; `own` counts within
+              the input only and is null for the first (`checks.revenue.overlaps`)
+    synced    revenue that its network syncs to Trackly by itself, if such revenue is held back
+    risky     revenue that the API may refuse; it goes in small chunks, so that every error is named
     ready     a view: the rows without a verdict, each with its identity
 
 What does not belong here: judging rows (`checks.validate`), and what was sent (`ledger`).
@@ -50,32 +50,32 @@ from schemas.columns import PHONE, Dataset, Field
 from schemas.derived.tables import TYPES
 
 READ_ROWS = 50_000
-"""Rows per batch in which a stage is read: pandera's cost is per call."""
+"""Rows per batch when a stage is read: pandera's cost is per call."""
 
 VERSION = 13
-"""Of the tables above; a stage of another version is rebuilt by the next intake."""
+"""Version of the tables above; the next intake rebuilds a stage of another version."""
 
 FINDINGS = {
     "corrected": {"seq": "BIGINT", "identity": "VARCHAR", "content": "BIGINT", "sent": "BIGINT"},
     "differing": {"seq": "BIGINT", "identity": "VARCHAR", "content": "BIGINT", "acknowledged": "BOOLEAN"},
 }
-"""The columns of two of these tables, which older stages have otherwise."""
+"""The columns of two of these tables; older stages have other columns."""
 
 _NAME = "this"
-"""Of the stage as a catalog, beside others that are attached to its connection."""
+"""Name of the stage as a catalog, next to others that are attached to its connection."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
-"""For texts that differ in every row: to compress them takes longer than all else that loads a row."""
+"""For texts that differ in every row: compressing them takes longer than everything else in loading a row."""
 
 _LONG = " USING COMPRESSION zstd"
-"""For long texts: to look for the best way to compress them costs more than all that it may save."""
+"""For long texts: searching for the best compression costs more than it can save."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
+"""Called with a dataset's name, the number of rows done, and the number of all rows (0: not known yet)."""
 
 
 def stage_path(settings: Settings, dataset: str) -> Path:
-    """Where the stage of a dataset lies."""
+    """Return the path of the stage of a dataset."""
     return settings.data_dir / "push" / f"{dataset}.duckdb"
 
 
@@ -88,19 +88,19 @@ def building(
     bounds: Bounds = DEFAULT_BOUNDS,
     privacy: Privacy = KEEP_ALL,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A new stage with the rows of all sources in `input`; it takes its place when the block ends well.
+    """Build a new stage with the rows of all sources in `input`; it replaces the old one if the block ends well.
 
     Args:
-        path: where it goes; what is in the making lies beside it.
-        dataset: what the rows are of.
+        path: the stage; the draft is in the same folder.
+        dataset: the dataset of the rows.
         sources: the files, in order.
-        warehouse: what `.sql` files may read besides their own folder.
-        bounds: what they may take.
+        warehouse: the warehouse, which `.sql` files may read besides their own folder.
+        bounds: limits of the queries of `.sql` files.
         privacy: how digests of the rows are made; the connection has its macros.
 
     Raises:
         UsageError: a source cannot be used as it is; all such sources are named.
-        StorageError: the disk refused; the stage before is as it was.
+        StorageError: the disk refused; the old stage is unchanged.
     """
     draft = path.with_name(f".{path.name}.building")
     with storage_errors("write", path):
@@ -121,19 +121,19 @@ def building(
                 unusable.refuse()
                 yield connection
                 connection.execute("CHECKPOINT")
-            # one that a killed push left would be applied to the new file
+            # DuckDB would apply the log of a killed push to the new file
             path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
-            os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
+            os.replace(draft, path)  # noqa: PTH105 - the atomic step, under its usual name
         finally:
             discard(draft)
 
 
 @contextmanager
 def stage_errors(path: Path) -> Iterator[None]:
-    """A block that opens a stage beside something else; where it is damaged, it is what the error names.
+    """Run a block that opens a stage together with other files; if the stage is damaged, the error says so.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the stage cannot be read.
     """
     try:
         with storage_errors("read", path):
@@ -142,15 +142,15 @@ def stage_errors(path: Path) -> Iterator[None]:
         if path.name in error.message:
             remedy = "Move it away and run the command again: the next push builds it from the history files."
             raise StorageError(error.message, remedy) from error
-        raise  # of what stands beside it, with a remedy of its own
+        raise  # about another file, with a remedy of its own
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The stage as an earlier intake left it.
+    """Open the stage that an earlier intake built.
 
     Raises:
-        StorageError: there is none, or it cannot be used.
+        StorageError: there is no stage, or it cannot be used.
     """
     if not path.exists():
         raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
@@ -165,11 +165,11 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def version_of(connection: duckdb.DuckDBPyConnection, name: str = _NAME) -> int:
-    """Of the tables of a stage; 0 where it does not say so.
+    """Return the version of the tables of a stage; 0 if the stage has none.
 
     Args:
-        connection: the stage's, or one that has it attached.
-        name: of the stage as a catalog.
+        connection: the connection of the stage, or one that has it attached.
+        name: the name of the stage as a catalog.
     """
     try:
         return count(connection, f"SELECT version FROM {name}.version")
@@ -180,13 +180,13 @@ def version_of(connection: duckdb.DuckDBPyConnection, name: str = _NAME) -> int:
 def is_current(
     path: Path, sources: Sequence[Source], warehouse: Path, bounds: Bounds = DEFAULT_BOUNDS
 ) -> bool:
-    """Whether the stage is of these files as they are now, and of what the queries among them read.
+    """Return whether the stage was built from these files in their present state, and their queries' inputs too.
 
     Args:
         path: the stage.
         sources: the files.
-        warehouse: what `.sql` files may read besides their own folder.
-        bounds: what they may take.
+        warehouse: the warehouse, which `.sql` files may read besides their own folder.
+        bounds: limits of the queries of `.sql` files.
     """
     if not path.exists():
         return False
@@ -200,7 +200,7 @@ def is_current(
             for number, source in enumerate(sources)
             for row in _inputs(number, source, warehouse, bounds)
         ]
-    # a stage of another version or damaged, or a query that cannot be used now: an intake rebuilds it or says why
+    # the stage is damaged or of another version, or a query cannot be used: the intake rebuilds it or says why
     except (StorageError, UsageError):
         return False
 
@@ -208,49 +208,49 @@ def is_current(
 def read(
     connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile.
+    """Yield the rows of a query in batches, with constant memory. Nothing else may use the connection meanwhile.
 
     Args:
-        connection: the stage's.
+        connection: the connection of the stage.
         query: SQL.
-        rows: of a batch.
+        rows: rows of a batch.
     """
     reader = connection.sql(query).to_arrow_reader(rows)
     try:
         yield from reader
     finally:
-        reader.close()  # as long as it is open, so is the file
+        reader.close()  # an open reader keeps the file open
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
-    """The single number that a query yields.
+    """Return the single number that a query yields.
 
     Args:
-        connection: the stage's.
-        query: SQL that yields one row of one number.
-        parameters: its values.
+        connection: the connection of the stage.
+        query: SQL that yields one row with one number.
+        parameters: the values of its parameters.
     """
     ((number,),) = connection.execute(query, parameters).fetchall()
     return int(number)
 
 
 def is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    """Whether there is a row of what a query calls `FROM rows`; the first one that is found tells.
+    """Return whether `SELECT … FROM rows` yields a row; the search ends at the first.
 
-    All of the result is fetched: beside an unfinished one a connection does no other work.
+    The whole result is fetched: a connection does no other work until a result is read to its end.
     """
     return bool(connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchall())
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the input has no rows: many pushes are of one dataset, and nothing need be asked about the others."""
+    """Return whether the input has no rows, so that a push of other datasets can skip it."""
     return not is_any(connection, "input")
 
 
 def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the rows of `input` stand in the order of what they are known by, and none repeats another.
+    """Return whether the rows of `input` are sorted by identity, and no identity is repeated.
 
-    Most exports do, by a number or a time, and this look is far cheaper than sorting and searching them.
+    Most exports are sorted by a number or a time, and this check is far cheaper than sorting and searching the rows.
     """
     return not count(
         connection,
@@ -260,12 +260,12 @@ def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _file(number: int, source: Source) -> list[int | str]:
-    """A row of `files`: which it is, and how it is now."""
+    """Return a row of `files`: the number of a file, and its present state."""
     return _state(number, source.path)
 
 
 def _inputs(number: int, source: Source, warehouse: Path, bounds: Bounds) -> list[list[int | str]]:
-    """Rows of `inputs`, in order: what the rows of a source depend on besides the file itself, as it is now."""
+    """Return rows of `inputs`, sorted: the present state of the files that a source's query reads."""
     if source.format != "sql":
         return []
     found = inputs_of(source.path, warehouse, follow_links=bounds.follow_links)
@@ -278,7 +278,7 @@ def _state(number: int, path: Path) -> list[int | str]:
 
 
 def _refuse_replaced(source: Source) -> None:
-    """Raise where a file is another one than was found: a link that leads elsewhere, a pipe, or nothing."""
+    """Raise if a file is not the one that was found: its link leads elsewhere, or it is a pipe or missing."""
     real = source.real or source.path.resolve()
     if source.path.resolve() != real or not real.is_file():
         raise UsageError(f"{source.path} was replaced since it was found.", "Look at it, and push again.")
@@ -288,7 +288,7 @@ def _refuse_replaced(source: Source) -> None:
 def _still(
     connection: duckdb.DuckDBPyConnection, number: int, source: Source, warehouse: Path, bounds: Bounds
 ) -> Iterator[None]:
-    """Record how a source is before the block, and raise where it is otherwise afterwards: half of it was read."""
+    """Record the state of a source before the block, and raise if the source has changed after it."""
     _refuse_replaced(source)
     before = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
     connection.execute("INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)", before[0])
@@ -296,7 +296,7 @@ def _still(
         connection.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?)", before[1:])
     yield
     _refuse_replaced(source)
-    # an analyst's warehouse is swapped whole, so that the query has read one or the other
+    # the warehouse may change: it is replaced by one rename, so the query has read either the old or the new one
     after = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
     changed = [row[1] for row in before if row not in after and row[1] != str(warehouse)]
     if changed:
@@ -342,7 +342,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     connection.execute(
         "CREATE VIEW ready AS SELECT input.*, "
         "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity "
-        # to plan a correlated NOT EXISTS takes twice as long, for each of thirty statements that read this
+        # a correlated NOT EXISTS takes twice as long to plan, in each of thirty statements that read this view
         "FROM input LEFT JOIN ordinals USING (seq) ANTI JOIN verdicts ON verdicts.seq = input.seq"
     )
 
@@ -354,6 +354,6 @@ def _compression(dataset: Dataset, field: Field) -> str:
 
 
 def discard(draft: Path) -> None:
-    """Delete a file that was being built, if it is there."""
+    """Delete a file that was being built, if it exists."""
     for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
         leftover.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Amounts whose point may part thousands: held back where other rows of their file show that it does, else named.
+"""Holds back amounts whose point may separate thousands, if other rows of their file show that it does.
 
-Only a whole file shows it, so that this comes after its last row. What does not belong here: how an amount is written
+Only a whole file shows this, so it is checked after the last row. What does not belong here: how an amount is written
 (`values.decimal_signs`).
 """
 
@@ -25,12 +25,12 @@ _EVIDENCE = {
 
 
 def hold_thousands(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int) -> None:
-    """Hold back amounts with three digits behind the point, where the file shows that these are thousands.
+    """Hold back amounts with three digits after the point, if the file shows that the point separates thousands.
 
     Args:
-        connection: the stage's.
-        dataset: what the rows are of.
-        number: of the file, all rows of which are in `input`.
+        connection: the connection of the stage.
+        dataset: the dataset of the rows.
+        number: the number of the file, whose rows are all in `input`.
     """
     amounts = _amounts(dataset)
     if not amounts:
@@ -52,7 +52,7 @@ def hold_thousands(connection: duckdb.DuckDBPyConnection, dataset: Dataset, numb
 
 
 def files_of_doubtful_thousands(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> list[int]:
-    """The files in which every amount with a point has three digits behind it, and nothing says what they are."""
+    """Return the files whose amounts with a point all have three digits after it, without further evidence."""
     if not _amounts(dataset):
         return []
     evidence = NO_THOUSANDS | DECIMAL_COMMA | GROUPED
@@ -64,12 +64,12 @@ def files_of_doubtful_thousands(connection: duckdb.DuckDBPyConnection, dataset: 
 
 
 def _amounts(dataset: Dataset) -> dict[str, int]:
-    """The columns of amounts, and the bit of each."""
+    """Return the columns of amounts, with the bit of each."""
     return {field.name: THREE_DECIMALS[field.name] for field in dataset.fields if field.kind is Kind.MONEY}
 
 
 def _as_read(dataset: Dataset, amounts: Mapping[str, int]) -> str:
-    """A row of values as the JSON of its texts, as SQL; amounts are typed by now."""
+    """Return SQL for the JSON of a row's texts; amounts are typed at this point, so their text is made again."""
     texts = {name: name for name in dataset.columns}
     for name, bit in amounts.items():
         texts[name] = (

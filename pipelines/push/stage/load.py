@@ -1,7 +1,7 @@
-"""One file into the table `input` of a stage: its texts typed, and each row with what is wrong with it.
+"""Loads a file into the table `input` of a stage: its texts are typed, and each row has its problem, if any.
 
-What does not belong here: the tables and the stage's life (`database`), reading files (`parse.relation`), and what a
-text means (`values`).
+What does not belong here: the tables and when they are built (`database`), reading files (`parse.relation`), and what
+a text means (`values`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,16 +35,16 @@ _REMEDIES = {
     "parquet": "Export the file again.",
     "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
 }
-"""What to do about a file that cannot be read to its end."""
+"""The remedy for a file that cannot be read to its end, by format."""
 
 
 def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
-    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were.
+    """Append the rows of a file to `input`: typed, or with the problem and the texts as they were.
 
     Args:
-        connection: the stage's.
-        dataset: what the rows are of.
-        number: of the file among the sources, from 0.
+        connection: the connection of the stage.
+        dataset: the dataset of the rows.
+        number: the number of the file among the sources, from 0.
         source: the file.
     """
     ((before,),) = connection.execute("SELECT count(*) FROM input").fetchall()
@@ -54,7 +54,7 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
                 insertion = _typed_insertion if stretch.proven else _insertion
                 connection.execute(insertion(dataset, stretch), [before, number])
     except duckdb.Error as error:
-        # DuckDB's text may quote the file, and with it personal data.
+        # DuckDB's message may quote the file, and with it personal data
         raise UsageError(
             f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
             _REMEDIES.get(source.format, "Export the file again."),
@@ -65,7 +65,7 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
 
 @contextmanager
 def _within_memory(source: Source) -> Iterator[None]:
-    """Name a Parquet file that takes too much memory; where the disk has no room for what is spilled, it is that."""
+    """Raise UsageError for a Parquet file that takes too much memory, unless the disk is full of spilled data."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -78,7 +78,7 @@ def _within_memory(source: Source) -> Iterator[None]:
 
 
 def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
-    """Fill in what was found in a file."""
+    """Write what was found in a file into its row of `files`."""
     marked = ", ".join(
         f"count(*) FILTER (marks & {bit} <> 0)" for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT)
     )
@@ -111,10 +111,10 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
 
 
 def _insertion(dataset: Dataset, stretch: Stretch) -> str:
-    """The statement that loads the texts of a query: as they are, then bare, then typed, then judged.
+    """Return the statement that loads the texts of a query: as read, bare, typed, then checked for problems.
 
-    To plan it takes longer than a small file's rows, so what a column needs no look at is left out. Its parameters
-    are how many rows the stage has, and the file's number.
+    Planning it takes longer than loading a small file, so checks that a column does not need are left out. Its
+    parameters are the number of rows in the stage, and the file's number.
     """
     names = ", ".join(dataset.columns)
     there = [field for field in dataset.fields if (field.name, False) not in stretch.presence]
@@ -155,11 +155,11 @@ def _problems(there: Sequence[Field], stretch: Stretch) -> str:
 
 
 def _marks(there: Sequence[Field], stretch: Stretch) -> str:
-    """The bits of a row; those of amounts only where these are written as texts.
+    """Return SQL for the bits of a row; the bits of amounts only if these are written as texts.
 
     Args:
-        there: the columns that have values.
-        stretch: the rows. A plain text has nothing to remark on.
+        there: the fields that have values.
+        stretch: the rows. A plain text has no bits.
     """
     written = (
         field
@@ -171,7 +171,7 @@ def _marks(there: Sequence[Field], stretch: Stretch) -> str:
 
 
 def _typed_insertion(dataset: Dataset, stretch: Stretch) -> str:
-    """The same for rows that are proven (see `fast_typing`)."""
+    """Return the statement that loads rows that are proven (see `fast_typing`)."""
     known_by = identity_base(dataset.name, dataset.fields)
     base = "" if known_by in dataset.columns else f", {known_by} AS base"
     return (

@@ -1,9 +1,9 @@
-"""Running the query of a `.sql` file where it can do no harm: in a process of its own, with nothing to find or reach.
+"""Runs the query of a `.sql` file where it can do no harm: in a process of its own that reaches nothing else.
 
-The process (`query_process`) has an empty environment and bounds on memory, time and the size of files. DuckDB in it
-has the warehouse attached read-only and sees no file but those of the query's own folder; its configuration is
-locked. The query itself is checked before (`files.query_statement`), so that two walls stand. What it yields comes
-back as a Parquet file. What does not belong here: what its columns mean (`parse.relation`).
+The process (`query_process`) has an empty environment and limits on memory, time and the size of files. DuckDB in it
+has the warehouse attached read-only and can open only files of the query's own folder; its configuration is locked.
+The text of the query is checked before (`files.query_statement`), so there are two barriers. The result comes back as
+a Parquet file. What does not belong here: what its columns mean (`parse.relation`).
 """
 
 import json
@@ -30,10 +30,10 @@ from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 
 _ADDRESS_SPACE = 4 << 30
-"""What the process may map at all: DuckDB does not count everything that a file makes it set aside."""
+"""Most bytes of address space of the process: DuckDB does not count all the memory that a file makes it allocate."""
 
 _LARGEST = 50 << 30
-"""Bytes of any file that it writes: its result, and what it spills."""
+"""Most bytes of a file that the process writes: its result, or spilled data."""
 
 _SPILL = "50GB"
 
@@ -43,10 +43,10 @@ _MEMORY_REMEDY = "Select fewer columns, join less at once, or split its files."
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a query may take.
+    """Limits of a query.
 
     Attributes:
-        seconds: of time.
+        seconds: the longest time that it may take.
         follow_links: whether links may lead out of its folder.
     """
 
@@ -55,7 +55,7 @@ class Bounds:
 
     @classmethod
     def of(cls, settings: Settings) -> "Bounds":
-        """As the operator has set them."""
+        """Return the limits that the operator has set."""
         return cls(settings.sql_seconds, settings.follow_links)
 
 
@@ -66,14 +66,14 @@ DEFAULT_BOUNDS = Bounds()
 def readable(
     source: Source, columns: Collection[str], warehouse: Path, output: Path, bounds: Bounds
 ) -> Iterator[Source]:
-    """A source as it can be read: of a `.sql` file, with what its query yields, for as long as the block lasts.
+    """Yield a source that can be read: for a `.sql` file with the result of its query, for the length of the block.
 
     Args:
         source: a file of any format.
-        columns: those that a query may yield.
-        warehouse: what a query may read besides its own folder.
-        output: where its rows go while the block lasts.
-        bounds: what it may take.
+        columns: the columns that a query may yield.
+        warehouse: the warehouse, which a query may read besides its own folder.
+        output: the Parquet file for the result.
+        bounds: limits of the query.
 
     Raises:
         UsageError, StorageError: as `run_query` does.
@@ -96,23 +96,23 @@ def _spill(output: Path) -> Path:
 def run_query(
     path: Path, columns: Collection[str], warehouse: Path, output: Path, bounds: Bounds
 ) -> tuple[Path, ...]:
-    """Run a `.sql` file and leave what it yields in a Parquet file.
+    """Run a `.sql` file and write its result to a Parquet file.
 
-    Whole numbers, decimals, times and flags come as their exact text (times in UTC), floats, texts, bytes and nested
-    values as they are.
+    Whole numbers, decimals, times and flags become their exact text (times in UTC); floats, texts, bytes and nested
+    values stay as they are.
 
     Args:
         path: the `.sql` file.
-        columns: the names of the dataset's fields; errors name no other columns than these and the query's own.
-        warehouse: attached as `warehouse` where it is there.
-        output: the Parquet file; its folder is also where the query spills.
-        bounds: what it may take.
+        columns: the names of the dataset's fields; errors name only these columns and those in the query.
+        warehouse: attached as `warehouse`, if it exists.
+        output: the Parquet file; the query spills to the same folder.
+        bounds: limits of the query.
 
     Returns:
-        The files that it read.
+        The files that the query read.
 
     Raises:
-        UsageError: it is not one SELECT, reaches too far, takes too much, or fails.
+        UsageError: the query is not one SELECT, reads what it may not, takes too much, or fails.
         StorageError: the disk refused.
     """
     query = parse(path)
@@ -129,14 +129,14 @@ def run_query(
 def task_of(
     query: Query, columns: Collection[str], files: Collection[Path], warehouse: Path | None, output: Path
 ) -> dict[str, Any]:
-    """What the process is given.
+    """Return the task that the process receives.
 
     Args:
         query: the statement, checked.
-        columns: those that it may yield.
-        files: those that it may read.
-        warehouse: the warehouse, if it may read that.
-        output: where its rows go, as Parquet.
+        columns: the columns that it may yield.
+        files: the files that it may read.
+        warehouse: the warehouse, if the query may read it.
+        output: the Parquet file for the result.
     """
     return {
         "text": query.text,
@@ -154,7 +154,7 @@ def task_of(
 
 
 def environment() -> dict[str, str]:
-    """What the interpreter itself needs to start, and nothing of ours."""
+    """Return the variables that the interpreter itself needs to start, and none of ours."""
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
 
 
@@ -170,16 +170,16 @@ def _task_of(scan: Scan, query: Query) -> dict[str, Any]:
 
 
 def answer_of(path: Path, task: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What the process answers; one that died of its bounds is an answer too.
+    """Run the process and return its answer; a process that died of its limits gives an answer too.
 
     Args:
-        path: of the `.sql` file, for messages.
-        task: of `task_of`.
-        seconds: the longest that it may take.
+        path: the `.sql` file, for messages.
+        task: the result of `task_of`.
+        seconds: the longest time that the process may take.
     """
     packages = Path(duckdb.__file__).parent.parent
     command = [sys.executable, "-I", "-X", "utf8", query_process.__file__, str(packages)]
-    with subprocess.Popen(  # noqa: S603 - this interpreter, on a file of ours
+    with subprocess.Popen(  # noqa: S603 - this interpreter, with a file of ours
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -197,7 +197,7 @@ def answer_of(path: Path, task: Mapping[str, Any], seconds: float) -> dict[str, 
 
 
 def _exchange(process: subprocess.Popen[bytes], task: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """Hand the task over and wait; standard input stays open, since the process ends when it does not."""
+    """Send the task and wait. Standard input stays open, because the process ends when it closes."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
     try:
@@ -214,7 +214,7 @@ def _exchange(process: subprocess.Popen[bytes], task: Mapping[str, Any], seconds
 
 
 _OUT_OF_MEMORY = (-signal.SIGABRT, -signal.SIGKILL, -signal.SIGSEGV, -signal.SIGBUS, 134, 137, 139)
-"""How a process ends that could not have what it needed."""
+"""Exit codes of a process that did not get the memory it needed."""
 
 
 def _error(path: Path, kind: str, text: str, has_warehouse: bool) -> UsageError | StorageError:

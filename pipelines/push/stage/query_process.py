@@ -1,8 +1,8 @@
-"""The program that runs the query of a `.sql` file, as a process of its own: `python caged.py`, see `query_cage`.
+"""The program that runs the query of a `.sql` file in a process of its own; `query_cage` starts it.
 
-It is started with an empty environment, in the folder of the file. What it is to do comes as one JSON object on
-standard input; what came of it goes as one to standard output. It imports the standard library and DuckDB only. It
-ends when standard input ends, so that it never outlives whoever started it.
+It starts with an empty environment, in the folder of the `.sql` file. Its task is one JSON object on standard input,
+its answer one on standard output. It imports the standard library and DuckDB only. It ends when standard input
+closes, so that it never outlives the process that started it.
 
 What does not belong here: which queries may run at all (`files.query_statement`, `files.query_inputs`).
 """
@@ -22,7 +22,7 @@ _NO_COLUMN = ("JSON", "UNION", "VARIANT", "GEOMETRY")
 
 
 class _RefusedError(Exception):
-    """What the caller is to know: a kind, and a text that quotes no data."""
+    """The reason for a refusal: a kind, and a text that quotes no data."""
 
     def __init__(self, kind: str, text: str = "") -> None:
         super().__init__(text)
@@ -35,7 +35,7 @@ class _Column(NamedTuple):
 
 
 def main() -> None:
-    """Run one query; the exit code is 0 also where it fails, and the answer then says how."""
+    """Run one query. The exit code is 0 even if the query fails; the answer then says why."""
     task = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
     _limit(task)
@@ -48,7 +48,7 @@ def main() -> None:
         answer = {"error": "OutOfMemoryException", "text": ""}
     sys.stdout.write(json.dumps(answer))
     sys.stdout.flush()
-    os._exit(0)  # what a broken DuckDB might do while it is taken down is of no interest
+    os._exit(0)  # skip the clean-up of Python and of a DuckDB that may be broken
 
 
 def _end_with_caller() -> None:
@@ -91,7 +91,7 @@ def _connect(duckdb: Any, task: dict[str, Any]) -> Any:
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
-    # NaN is in no statistics of a Parquet file: by them `isnan` would be false for every row
+    # Parquet statistics ignore NaN, so with them `isnan` would be false for every row
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     if task["warehouse"]:
         connection.execute(f"ATTACH {_literal(task['warehouse'])} AS warehouse (READ_ONLY)")
@@ -104,7 +104,7 @@ def _connect(duckdb: Any, task: dict[str, Any]) -> Any:
 
 
 def _refuse_guesses(duckdb: Any, connection: Any, scan: dict[str, Any], known: set[str]) -> None:
-    """Refuse columns whose type DuckDB guessed, where the values are not certain to be what the file says."""
+    """Refuse columns whose type DuckDB guessed, if their values may differ from what the file says."""
     if scan["declared"] is None or scan["kind"] not in ("csv", "json"):
         return
     columns = _described(connection, scan["call"])
@@ -113,7 +113,7 @@ def _refuse_guesses(duckdb: Any, connection: Any, scan: dict[str, Any], known: s
 
 
 def _doubtful(duckdb: Any, connection: Any, scan: dict[str, Any], columns: list[_Column]) -> list[int]:
-    """The columns of guessed types whose values may not be what the file has."""
+    """Return the columns of guessed types whose values may differ from what the file says."""
     guessed = [place for place, column in enumerate(columns) if _is_guessed(column, scan)]
     doubtful = [place for place in guessed if _is_doubtful(columns[place].type, scan)]
     if doubtful or not guessed or scan["kind"] != "csv":
@@ -135,7 +135,7 @@ def _is_doubtful(type_: str, scan: dict[str, Any]) -> bool:
 def _changed(
     duckdb: Any, connection: Any, scan: dict[str, Any], columns: list[_Column], guessed: list[int]
 ) -> list[int]:
-    """Columns of guessed numbers or flags of which at least one text would not come out as it is in the file."""
+    """Return the columns of guessed numbers or flags in which a value differs from the text in the file."""
     try:
         texts = _described(connection, scan["textual"])
         if [column.name for column in texts] != [column.name for column in columns]:
@@ -145,13 +145,13 @@ def _changed(
             for place in guessed
         )
         (same,) = connection.execute(f"SELECT {tests} FROM {scan['textual']}\n").fetchall()
-    except duckdb.Error:  # read as texts it is another file: then nothing about it is certain
+    except duckdb.Error:  # the file reads differently as texts, so nothing about it is certain
         return guessed
     return [place for place, good in zip(guessed, same, strict=True) if not good]
 
 
 def _same(name: str, type_: str) -> str:
-    """An SQL condition: the text is what its value would be written as, or the same decimal."""
+    """Return an SQL condition: writing the value gives the text again, or the text is the same decimal."""
     if type_ == "BOOLEAN":
         return f"lower({name}) IN ('true', 'false')"
     if type_ in ("DOUBLE", "FLOAT"):
@@ -167,12 +167,12 @@ def _described(connection: Any, relation: str) -> list[_Column]:
 
 
 def _write(connection: Any, task: dict[str, Any]) -> None:
-    """Write what the query yields as Parquet: numbers, times and flags as their exact text, the rest as it is."""
+    """Write the query's result as Parquet: numbers, times and flags as their exact text, the rest unchanged."""
     relation = connection.sql(task["text"])
     columns = [_Column(*pair) for pair in zip(relation.columns, map(str, relation.types), strict=True)]
     _refuse_unusable(columns, set(task["names"]))
     projected = [
-        # a CSV without a header has somebody's data for names, and those are shown as columns that are not ours
+        # a CSV without a header has personal data for column names, and the plan shows the names of unknown columns
         _projected(column, f"column {place}" if _is_strange(column, task) else column.name)
         for place, column in enumerate(columns, start=1)
     ]
@@ -180,7 +180,7 @@ def _write(connection: Any, task: dict[str, Any]) -> None:
 
 
 def _refuse_unusable(columns: list[_Column], known: set[str]) -> None:
-    """Refuse columns of types that are no values, and names that occur twice."""
+    """Refuse columns of types that hold no plain value, and names that occur twice."""
     unusable = [place for place, column in enumerate(columns) if column.type.startswith(_NO_COLUMN)]
     if unusable:
         raise _RefusedError("unusable", _names(columns, unusable, known))
@@ -190,7 +190,7 @@ def _refuse_unusable(columns: list[_Column], known: set[str]) -> None:
 
 
 def _is_strange(column: _Column, task: dict[str, Any]) -> bool:
-    """Whether neither the contract nor the query names a column that a CSV may have."""
+    """Return whether neither the contract nor the query names a column of a query that reads CSV."""
     name = column.name.lower()
     if not any(scan["kind"] == "csv" for scan in task["scans"]):
         return False
@@ -205,7 +205,7 @@ def _projected(column: _Column, name: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    """The first line of an error that speaks of names; nothing of one that may quote data."""
+    """Return the first line of an error about names; empty for an error that may quote data."""
     if type(error).__name__ not in (
         "BinderException",
         "CatalogException",
@@ -221,7 +221,7 @@ def _plain(error: Exception) -> str:
 
 
 def _names(columns: list[_Column], places: list[int], known: set[str]) -> str:
-    """Columns by name where the query or the contract has it; a file without a header has data for names."""
+    """Return the names of columns that the query or the contract has; others by number, as they may be data."""
     return ", ".join(
         f"`{columns[place].name}`" if columns[place].name.lower() in known else f"column {place + 1}"
         for place in places
@@ -229,7 +229,7 @@ def _names(columns: list[_Column], places: list[int], known: set[str]) -> str:
 
 
 def _quoted(name: str) -> str:
-    """As `schemas.derived.tables.quoted`, which cannot be imported here: this process has nothing of ours."""
+    """Quote a name as `schemas.derived.tables.quoted` does; this process cannot import our modules."""
     return '"' + name.replace('"', '""') + '"'
 
 

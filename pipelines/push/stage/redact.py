@@ -1,8 +1,8 @@
-"""A stage once its rows were sent, where phones are to be hashed: what schema imports needs, nothing personal.
+"""Redacts a stage after its rows were sent, if phones are hashed: it keeps only what schema `imports` needs.
 
-Sending needs phone numbers as they are, so a stage holds them from the intake until its dataset was sent. Then it is
-rewritten: `audit.publish` still finds every row, its file, its verdict and what is known of it. Another
-push rebuilds it from the files. What does not belong here: the hash itself (`pipelines.privacy`).
+Sending needs the phone numbers, so a stage holds them from the intake until its dataset was sent. Then the stage is
+rewritten: `audit.publish` still finds every row, its file and its verdict. Another push rebuilds the stage from the
+files. What does not belong here: the hash itself (`pipelines.privacy`).
 """
 
 import os
@@ -21,24 +21,24 @@ from schemas.values.phones import E164, like_a_number
 
 _PHONES = ("to_number", "phone_number")
 _IDS = ("id", "message_id", "record_id", "offer_id")
-"""Texts that rows are found by: only a number in E.164 is masked in them."""
+"""Texts that identify rows: only a number in E.164 is masked in them."""
 
 _NUMBER = like_a_number(r"\p{N}")
 
 _SHORTEST = 1_000_000
-"""A number from here on has seven digits and may be somebody's."""
+"""Numbers from here on have seven digits or more and may be phone numbers."""
 
 
 def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
-    """Rewrite a stage without personal data; nothing where phone numbers may be kept.
+    """Rewrite a stage without personal data; do nothing if phone numbers may be kept.
 
     Args:
         path: the stage.
-        dataset: what it holds.
+        dataset: the dataset of the stage.
         privacy: what may be kept.
 
     Raises:
-        StorageError: the disk refused; the stage is as it was.
+        StorageError: the disk refused; the stage is unchanged.
     """
     if not privacy.key or not path.exists():
         return
@@ -56,16 +56,16 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
                 connection.execute(
                     f"CREATE TABLE draft.input AS SELECT * REPLACE ({kept}, {digest}) FROM input"
                 )
-            os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
+            os.replace(draft, path)  # noqa: PTH105 - the atomic step, under its usual name
         finally:
             discard(draft)
 
 
 def hold_ready(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Refuse a stage that was put away.
+    """Raise if the stage was redacted.
 
     Raises:
-        StorageError: its rows cannot be sent any more.
+        StorageError: the stage was redacted, so its rows cannot be sent.
     """
     if is_put_away(connection):
         raise StorageError(
@@ -75,22 +75,22 @@ def hold_ready(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
 
 
 def is_put_away(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the stage holds hashes only."""
+    """Return whether the stage was redacted and holds hashes only."""
     there = "SELECT 1 FROM duckdb_views() WHERE view_name = 'ready' AND NOT internal"
     return connection.execute(there).fetchone() is None
 
 
 def holds_phones(path: Path) -> bool:
-    """Whether a stage that nobody uses holds phone numbers as they are, or cannot be read, so that it may."""
+    """Return whether a stage that no process has open holds phone numbers, or may do so because it is unreadable."""
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             return not is_put_away(connection)
     except duckdb.Error as error:
-        return "lock on file" not in str(error)  # else another process has it open
+        return "lock on file" not in str(error)  # with this text another process has the stage open
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a stage can be opened, and is of this version."""
+    """Return whether a stage can be opened and is of this version."""
     try:
         with opened(path):
             return True
@@ -99,19 +99,19 @@ def is_readable(path: Path) -> bool:
 
 
 def kept_columns(dataset: Dataset, privacy: Privacy, verdicts: str = "verdicts") -> str:
-    """The columns of `input` that may hold something personal, each as what is kept of it.
+    """Return SQL for the columns of `input` that may hold personal data, each with what is kept of it.
 
-    A row that is quarantined may hold a phone number anywhere: in a line that has too many columns, as the number of
-    a list, as an amount, and in whatever form people write it.
+    A quarantined row may hold a phone number anywhere and in any form: in a line that has too many columns, as the
+    number of a list, or as an amount.
 
     Args:
-        dataset: what the stage holds.
-        privacy: whose macros the connection has.
-        verdicts: the stage's table of that name, as the query finds it.
+        dataset: the dataset of the stage.
+        privacy: what may be kept; the connection has its macros.
+        verdicts: the name of the stage's table `verdicts` in the query.
     """
     bad = f"seq IN (SELECT seq FROM {verdicts} WHERE outcome = 'quarantined')"
     values = ", ".join(f"{literal(name)}: {_kept_text(name)}" for name in dataset.columns)
-    line = "raw->>'$'"  # where it is a JSON string, it is the text of a line
+    line = "raw->>'$'"  # a JSON string holds the text of a line
     raw = (
         f"CASE WHEN json_type(raw) = 'VARCHAR' THEN CAST(to_json({_form(line)}) AS VARCHAR)"
         f" WHEN raw IS NOT NULL OR {bad} THEN CAST(to_json({{{values}}}) AS VARCHAR) END AS raw"
@@ -121,11 +121,11 @@ def kept_columns(dataset: Dataset, privacy: Privacy, verdicts: str = "verdicts")
 
 
 def _kept(field: Field, bad: str, privacy: Privacy) -> str:
-    """What is kept of a column, as SQL; empty where it holds nothing personal.
+    """Return SQL for what is kept of a column; empty if it holds no personal data.
 
     Args:
-        field: the column.
-        bad: whether the row is quarantined, as a condition.
+        field: the field of the column.
+        bad: an SQL condition that is true for quarantined rows.
         privacy: whether messages are kept.
     """
     name = field.name
@@ -144,7 +144,7 @@ def _kept(field: Field, bad: str, privacy: Privacy) -> str:
 
 
 def _kept_text(name: str) -> str:
-    """What is kept in `raw` of one field: of the text as it was read, where there is one."""
+    """Return SQL for what `raw` keeps of a field: of the text as read if there is one, else of the value."""
     text = f"CASE WHEN raw IS NULL THEN CAST({name} AS VARCHAR) ELSE raw->>{literal(name)} END"
     if name in _PHONES:
         number = f"regexp_full_match({text}, '{E164}')"
@@ -157,10 +157,10 @@ def _kept_text(name: str) -> str:
 
 
 def _without_number(text: str) -> str:
-    """A text, of which only the form is kept where it holds what may be a phone number."""
+    """Return SQL for a text, or for its form only if it may hold a phone number."""
     return f"CASE WHEN regexp_matches({text}, '{_NUMBER}') THEN {_form(text)} ELSE {text} END"
 
 
 def _form(text: str) -> str:
-    """The form of a text: letters as x, digits as 9, as `offending.shown` masks values."""
+    """Return SQL for the form of a text: letters as x, digits as 9, as `offending.shown` masks values."""
     return f"regexp_replace(regexp_replace({text}, '\\p{{L}}', 'x', 'g'), '\\p{{N}}', '9', 'g')"

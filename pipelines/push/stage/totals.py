@@ -1,4 +1,4 @@
-"""A reading of the contacts' totals inside a stage, where rows of revenue meet the contacts that they count in.
+"""A reading of the contacts' totals inside a stage, where it can be joined with rows of revenue.
 
 What does not belong here: reading them (`pipelines.pull.derived.contact_totals`), and what their growth means
 (`revenue.settle`).
@@ -16,7 +16,7 @@ from schemas.derived.tables import literal
 
 
 class TotalsInStage:
-    """A reading of the contacts' totals, loaded where rows of revenue are; see `load` for its tables."""
+    """A reading of the contacts' totals in temporary tables of a stage; `load` describes the tables."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -24,28 +24,28 @@ class TotalsInStage:
 
     @classmethod
     def load(cls, connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) -> "TotalsInStage":
-        """Make the temporary tables of a reading; without one they are empty.
+        """Create the temporary tables of a reading; they are empty without one.
 
         totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
-        list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
+        list_keys ref, list_key: the id or number by which sends name a list, and the least id of the lists it names
         """
         _load(connection, reading)
         return cls(connection)
 
     def list_key(self, ref: str | None) -> str | None:
-        """The name of a list that two rows of it share: sends call a list by its id or its number.
+        """Return one key for a list, whether sends name it by its id or its number.
 
-        One that the reading does not have keeps the name that it has.
+        A list that the reading does not have keeps the name that it has.
 
         Args:
-            ref: as the ledger has it.
+            ref: the id or number that the ledger has.
         """
         return self._list_keys.get(ref, ref) if ref else ref
 
     def look_up(
         self, contacts: Iterable[tuple[str | None, str | None]]
     ) -> dict[tuple[str | None, str | None], Found]:
-        """The totals of phone numbers and lists."""
+        """Return the totals of pairs of phone number and list."""
         return _look_up(self._connection, contacts)
 
 
@@ -108,5 +108,5 @@ def _look_up(
 
 
 def _iso(instant: str) -> str:
-    """An instant as the ledger writes times."""
+    """Return SQL for an instant in the form in which the ledger writes times."""
     return f"strftime({instant} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"

@@ -1,7 +1,7 @@
-"""What the texts of a history file mean: one declared format for every kind of value, as SQL.
+"""What the texts of a history file mean: one declared format for each kind of value, as SQL.
 
-    columns (which is which field) ─▶ formats (text to value) ─▶ api_records, identity, content_digest
-    fast_typing, byte_times (the same by whole batches)
+    columns (match columns with fields) ─▶ formats (text to value) ─▶ api_records, identity, content_digest
+    fast_typing, byte_times (the same for whole batches)
     decimal_signs (what the amounts of a file show about point and comma)
 
 What does not belong here: reading files (`pipelines.push.parse`), and judging rows (`pipelines.push.checks`).

@@ -1,4 +1,4 @@
-"""Times in the usual spellings of UTC, all of one length, out of their bytes: many at once.
+"""Parses a whole column of times from its bytes, if all have one length and the usual spelling of UTC.
 
 What does not belong here: other spellings (`formats`), and which columns hold times (`fast_typing`).
 """
@@ -14,45 +14,45 @@ _Bytes = npt.NDArray[np.uint8]
 _Numbers = npt.NDArray[np.int64]
 
 SHORTEST = 19
-"""Bytes of a time without a fraction and a zone."""
+"""Bytes of a time without fraction and zone."""
 
 _MOST_FRACTION = 6
 _SHORTEST_MONTH = 28
 _ZONES = {b"": ZONE_ASSUMED, b"Z": 0, b"+00": 0, b"+00:00": 0}
 _SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}
-"""By place, which character may stand there."""
+"""By position, the characters that may stand there."""
 _IS_DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
 
 
-class Doubt(Exception):  # noqa: N818 - no error: the careful way is next
-    """A value that needs the careful way."""
+class Doubt(Exception):  # noqa: N818 - not an error: `formats` reads the value instead
+    """A value that this fast code cannot read for certain; `formats` must read it."""
 
 
 def doubt_any(doubtful: npt.NDArray[np.bool_]) -> None:
-    """Raise a doubt where one of the values needs the careful way.
+    """Raise if any value is doubtful.
 
     Raises:
-        Doubt: one does.
+        Doubt: a value is doubtful.
     """
     if doubtful.any():
         raise Doubt
 
 
 def microseconds(characters: _Bytes) -> tuple[_Numbers, int]:
-    """Microseconds since 1970 of each time, and the mark of their zone.
+    """Return the microseconds since 1970 of each time, and the bit of `marks` for their zone.
 
     Args:
-        characters: the bytes, with a row for each place of the texts and a column for each text.
+        characters: the bytes, with a row for each position in the texts and a column for each text.
 
     Raises:
-        Doubt: a time is written otherwise, or is none.
+        Doubt: a text is not a time, or has another spelling.
     """
     fraction, mark = _tail(characters)
     return _moment(characters) * 1_000_000 + fraction, mark
 
 
 def _tail(characters: _Bytes) -> tuple[npt.NDArray[np.int32] | int, int]:
-    """Microseconds of the fraction, and the mark of the zone; `characters` has a row for each place of the texts."""
+    """Return the microseconds of the fraction and the bit of the zone; rows of `characters` are positions."""
     at = SHORTEST
     fraction: npt.NDArray[np.int32] | int = 0
     if len(characters) > at and characters[at, 0] == ord("."):
@@ -69,7 +69,7 @@ def _tail(characters: _Bytes) -> tuple[npt.NDArray[np.int32] | int, int]:
 
 
 def _moment(characters: _Bytes) -> _Numbers:
-    """Seconds since 1970."""
+    """Return the seconds since 1970."""
     for place, allowed in _SEPARATORS.items():
         found = characters[place] == ord(allowed[0])
         if not found.all():
@@ -85,10 +85,10 @@ def _moment(characters: _Bytes) -> _Numbers:
 
 
 def _number(characters: _Bytes, places: Sequence[int]) -> npt.NDArray[np.int32]:
-    """Up to six digits as a number."""
+    """Return up to six digits as a number."""
     number = np.zeros(characters.shape[1], np.int32)
     for place in places:
-        digits = characters[place] - np.uint8(ord("0"))  # what is below is large
+        digits = characters[place] - np.uint8(ord("0"))  # a byte below "0" wraps to a large number
         if digits.max() > 9:
             raise Doubt
         number *= 10

@@ -1,6 +1,6 @@
-"""Which columns of a history file are which fields: one rule for every format.
+"""Matches the columns of a history file with fields: one rule for every format.
 
-Letters match in any case, and white space round a name does not count. What does not belong here: what the values
+Upper and lower case match, and white space around a name does not count. What does not belong here: what the values
 mean (`formats`).
 """
 
@@ -32,15 +32,15 @@ _ALIASES = {
     "send_id": ("message_id", "id"),
     "type": ("send_type", "attribution_type"),
 }
-"""What other platforms call the API's fields."""
+"""Names that other platforms give to the API's fields."""
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w .:/()#$-]{0,60}")
-"""Only such names are shown: the first line of a file without a header holds a person's data."""
+"""Only such names are shown: the first line of a file without a header holds personal data."""
 _MOST_IGNORED = 50
 _ORDINARY = frozenset(("delivery", "offer", "record", "sendtime"))
-"""Names of other things that are spelt nearly like one of our fields, as `_letters` has them."""
+"""Names of other things that resemble one of our fields, in the form of `_letters`."""
 _SPELT, _MOST_EDITS = 5, 2
-"""So long a name must be to be a misspelt one, and so many letters may be wrong."""
+"""A name of at least so many letters counts as misspelt if at most so many letters are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Columns:
 
     Attributes:
         places: by field, the number of its column from 0.
-        ignored: the columns that are no field, as they may be shown.
+        ignored: the columns that match no field, by names that are safe to show.
         notes: sentences for the plan.
     """
 
@@ -59,12 +59,12 @@ class Columns:
 
 
 def normal(name: str) -> str:
-    """A column's name as it is compared."""
+    """Return a column's name in the form in which names are compared."""
     return name.strip(WHITE).lower()
 
 
 def known(dataset: Dataset, names: Sequence[str]) -> int:
-    """How many of the names are fields, or what other platforms call them: whether a line is a header."""
+    """Return how many names are fields or aliases of fields; this tells whether a line is a header."""
     fields = dataset.columns
     return sum(name in fields or name in _ALIASES for name in map(normal, names))
 
@@ -73,12 +73,12 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     """Match columns with fields.
 
     Args:
-        dataset: whose fields they are.
-        names: of the columns, as the file has them, in order.
-        path: of the file, for messages.
+        dataset: the dataset of the fields.
+        names: the names of the columns, as the file has them, in order.
+        path: the file, for messages.
 
     Raises:
-        UsageError: a field that is needed has no column, or a field has two, or is misspelt, or there are too many.
+        UsageError: a required field has no column, a field has two or a misspelt one, or there are too many columns.
     """
     refuse_columns(path, len(names))
     given = [normal(name) for name in names]
@@ -110,7 +110,7 @@ def _refuse_missing(dataset: Dataset, places: dict[str, int], hints: Sequence[st
 
 
 def _refuse_misspelt(dataset: Dataset, others: dict[str, str], places: dict[str, int], path: Path) -> None:
-    """Raise where a column of no field, by its name and that as it is compared, is nearly one."""
+    """Raise if a column is nearly a field; `others` has the columns of no field, as written and as compared."""
     nearly = {name: _misspelt(dataset, compared, places) for name, compared in others.items()}
     listed = ", ".join(f"`{name}` for `{near}`" for name, near in nearly.items() if near)
     if listed:
@@ -124,7 +124,7 @@ def _sentence(hint: str) -> str:
 
 
 def name_columns(dataset: Dataset) -> str:
-    """What to do about a file that does not begin with the names of its columns."""
+    """Return the remedy for a file that does not begin with the names of its columns."""
     return (
         f"Put a line with the names of its columns first, and nothing above it. The fields of {dataset.name} are "
         f"{', '.join(dataset.columns)}."
@@ -132,7 +132,7 @@ def name_columns(dataset: Dataset) -> str:
 
 
 def rename(dataset: Dataset) -> str:
-    """What to do about columns that do not fit."""
+    """Return the remedy for columns that do not match."""
     return (
         f"Rename it or leave it out; a .sql file can do either. The fields of {dataset.name} are "
         f"{', '.join(dataset.columns)}."
@@ -140,7 +140,7 @@ def rename(dataset: Dataset) -> str:
 
 
 def _hint(dataset: Dataset, name: str, places: dict[str, int]) -> str:
-    """Which field a name that is none may mean; empty where none is near."""
+    """Return a question with the field that an unknown name may mean; empty if no field is near."""
     if not _LIKE_A_NAME.fullmatch(name):
         return ""
     free = [column for column in dataset.columns if column not in places]
@@ -150,7 +150,7 @@ def _hint(dataset: Dataset, name: str, places: dict[str, int]) -> str:
 
 
 def _misspelt(dataset: Dataset, name: str, places: dict[str, int]) -> str:
-    """The field of ours that a column is a misspelling of, and that no other column is; empty where there is none."""
+    """Return the field without a column that a name is a misspelling of; empty if there is none."""
     if not _LIKE_A_NAME.fullmatch(name):
         return ""
     given = _letters(name)
@@ -167,7 +167,7 @@ def _is_near(given: str, field: str) -> bool:
 
 
 def _letters(name: str) -> str:
-    """A name without what people part its words by."""
+    """Return a name without the characters that separate its words."""
     return re.sub(r"[\s_.-]+", "", name)
 
 
@@ -175,7 +175,7 @@ _OTHERS = frozenset(_letters(column) for dataset in PUSHED.values() for column i
 
 
 def _edits(one: str, other: str) -> int:
-    """How many letters have to be put in, taken out or replaced to make one text of another (Levenshtein)."""
+    """Return the Levenshtein distance: how many letters must be inserted, removed or replaced."""
     row = list(range(len(other) + 1))
     for count, letter in enumerate(one, start=1):
         above, row = row, [count]

@@ -1,8 +1,9 @@
-"""How the amounts of a file are written: what shows whether a point or a comma is its decimal sign.
+"""How the amounts of a file are written, and what shows whether its decimal sign is a point or a comma.
 
-`1.500` is one and a half by the contract, and fifteen hundred in a file whose other rows have `12,50`. Here are the
-bits of `marks` that an amount contributes, as SQL over texts and by the bytes of many. What does not belong here:
-what becomes of the rows of a file (`stage.decimal_sign_of_file`), and which amounts are accepted (`formats`).
+By the contract `1.500` is one and a half, but in a file whose other rows have `12,50` it is fifteen hundred. This
+module has the bits of `marks` that an amount contributes, as SQL for texts and in numpy for whole columns. What does
+not belong here: what happens to the rows of a file (`stage.decimal_sign_of_file`), and which amounts are accepted
+(`formats`).
 """
 
 from typing import Any
@@ -13,12 +14,12 @@ import numpy.typing as npt
 from schemas.derived.tables import literal
 
 THREE_DECIMALS = {"revenue": 16, "payout": 256}
-"""Bits of `marks`, by column of amounts: three digits behind a point."""
+"""Bits of `marks`, by column of amounts: three digits after a point."""
 
 NO_THOUSANDS, DECIMAL_COMMA, GROUPED = 32, 64, 128
-"""Bits of `marks` that say something of the whole file, in whichever column: a point that cannot part thousands
-(`1.5`, `0.125`, `1234.500`); a comma that is a decimal sign (`12,50`, `1.234,56`); several points, which
-part thousands (`1.234.567`)."""
+"""Bits of `marks` that tell about the whole file, in any column: a point that cannot separate thousands (`1.5`,
+`0.125`, `1234.500`); a comma that is a decimal sign (`12,50`, `1.234,56`); several points, which separate thousands
+(`1.234.567`)."""
 
 OF_AMOUNTS = sum(THREE_DECIMALS.values()) | NO_THOUSANDS | DECIMAL_COMMA | GROUPED
 
@@ -28,9 +29,9 @@ _ONE_POINT = r"[+-]?\d*\.\d+"
 _BESIDE = r"[^\d.,]{0,5}"  # a sign, a currency
 _GROUPS = r"\d{1,3}(?:\.\d{3}){2,}"
 _COMMA = (
-    r"(?:\d{1,3}(?:[^\d,]\d{3})+,\d+"  # 1.234,56 and with other signs between thousands
+    r"(?:\d{1,3}(?:[^\d,]\d{3})+,\d+"  # 1.234,56, also with other separators of thousands
     r"|\d*,(?:\d{1,2}|\d{4,}|[-\x{2013}]{1,2})"  # 12,50 but not 12,500
-    r"|(?:0|\d{4,}),\d{3})"  # 0,125 and 1234,500, whose commas cannot part thousands
+    r"|(?:0|\d{4,}),\d{3})"  # 0,125 and 1234,500, whose commas cannot separate thousands
 )
 
 _Numbers = npt.NDArray[np.int64]
@@ -38,10 +39,10 @@ _Marks = npt.NDArray[np.uint16]
 
 
 def marks_of_amount(name: str, text: str) -> str:
-    """The bits of an amount, as SQL.
+    """Return SQL for the bits of an amount.
 
     Args:
-        name: of the column of amounts.
+        name: the column of amounts.
         text: the name of an SQL column that `formats.bare` made.
     """
     three = f"CASE WHEN {_is(text, _THREE)} THEN {THREE_DECIMALS[name]} ELSE 0 END"
@@ -55,19 +56,19 @@ def marks_of_amount(name: str, text: str) -> str:
 
 
 def marks_of_amounts(name: str, data: npt.NDArray[np.uint8], starts: _Numbers, sizes: _Numbers) -> _Marks:
-    """The bits of amounts of digits and at most one point, none at an end.
+    """Return the bits of amounts that consist of digits and at most one point, which is inside.
 
     Args:
-        name: of the column.
-        data: the bytes of all, one after the other.
-        starts: where each begins.
-        sizes: how many bytes each has.
+        name: the column of amounts.
+        data: the bytes of all texts, one after the other.
+        starts: where each text begins.
+        sizes: how many bytes each text has.
     """
     found = np.zeros(len(starts), np.uint16)
     points = np.flatnonzero(data == ord("."))
     if not points.size:
         return found
-    # mostly all have a point, and no row has to be searched for
+    # if all texts have a point, which is usual, no search for their rows is needed
     rows = slice(None) if points.size == len(starts) else np.searchsorted(starts, points, side="right") - 1
     whole = points - starts[rows]
     three: Any = sizes[rows] - whole == len(".500")

@@ -1,9 +1,9 @@
-"""Batches of which every value is beyond doubt, typed at once: many times as fast as text by text.
+"""Types whole batches at once if no value leaves a doubt, many times as fast as text by text.
 
-A batch is taken only if looks at the bytes of its columns say that the declared formats (`formats`) would find the
-same values, no problem and nothing to remark on but a time without a zone and how an amount is written. Each look may
-doubt what is right; none may accept what `formats` does not. What does not belong here: the
-formats themselves, and reading files.
+A batch is typed here only if checks of its bytes prove that the declared formats (`formats`) would find the same
+values, no problem, and no marks except a time without a zone and how an amount is written. A check may reject a valid
+value; it must never accept a value that `formats` rejects. What does not belong here: the formats themselves, and
+reading files.
 """
 
 from collections.abc import Callable
@@ -30,8 +30,8 @@ _Table = npt.NDArray[np.bool_]
 _Array: TypeAlias = "pa.Array[Any]"
 
 _PLACES = ("row", "line", "last_line")
-_LONGEST_WORD = 9  # of the words for null that begin like an ordinary text: "undefined"
-_AMOUNT_BYTES, _WHOLE_BYTES = 11, 18  # so long, no amount or number is out of range
+_LONGEST_WORD = 9  # longest word for null that begins like an ordinary text: "undefined"
+_AMOUNT_BYTES, _WHOLE_BYTES = 11, 18  # up to these sizes no amount or number is out of range
 _OFFER_BYTES = 24
 
 
@@ -57,7 +57,7 @@ _DIGIT = _table(_DIGITS)
 _AMOUNT = f"{_DIGITS}.".encode()
 _HEX = f"{_DIGITS}ABCDEFabcdef".encode()
 _MESSAGE_DOUBTS = _table("'=<(#\\nNuU\x7f\xc2\xe1\xe2\xe3\xef", range(0x21))
-"""First bytes of a short message that may be a word for null, a guard or white space (of up to three bytes)."""
+"""First bytes of a short message that may be a word for null, a guard or white space (which has up to 3 bytes)."""
 _GUARDS = _table("'=")
 _FLAGS = [form(word) for word in (*TRUE, *FALSE) for form in (str, str.upper, str.title)]
 _FLAG_WORDS = pa.array(_FLAGS)
@@ -66,13 +66,13 @@ _FLAG_VALUES = pa.array([word.lower() in TRUE for word in _FLAGS])
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The texts of a column that are there; an empty one is none.
+    """The texts of a column that are not empty.
 
     Attributes:
-        data: the bytes of all, one after the other.
-        starts: where each begins.
-        sizes: how many bytes each has.
-        present: which values of the column they are; None where they are all.
+        data: the bytes of all texts, one after the other.
+        starts: where each text begins.
+        sizes: how many bytes each text has.
+        present: which rows of the column have a text; None if all have one.
     """
 
     data: _Bytes
@@ -105,27 +105,27 @@ class _Texts:
         return self.data.take(self.starts + self.sizes - 1)
 
     def at(self, place: int) -> _Bytes:
-        """The byte at a place of those that are long enough, else any."""
+        """Return the byte at a position of each text; any byte for texts that are shorter."""
         return self.data.take(self.starts + place, mode="clip")
 
     def only(self, allowed: bytes) -> bool:
-        """Whether no text has another byte."""
+        """Return whether the texts have no other bytes than these."""
         return not self.data.tobytes().translate(None, allowed)
 
 
 def schema(dataset: Dataset) -> pa.Schema:
-    """The columns of a batch that is proven: `row`, `line`, `last_line`, the dataset's, and `marks`."""
+    """Return the columns of a proven batch: `row`, `line`, `last_line`, the fields, and `marks`."""
     values = [(field.name, TYPES[field.kind]) for field in dataset.fields]
     return pa.schema([*((name, pa.int64()) for name in _PLACES), *values, ("marks", pa.uint16())])
 
 
 def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) -> pa.RecordBatch | None:
-    """The batch with typed columns; None where one value needs the careful way.
+    """Return a batch with typed columns; None if a value needs `formats`.
 
     Args:
-        dataset: what the rows are of.
-        batch: as `reading` describes it; columns may have a type of their own.
-        now: the time of the question, for times that are plausible.
+        dataset: the dataset of the rows.
+        batch: a batch as `parse.records.schema` describes it, or with typed columns.
+        now: the present time, which limits plausible times.
 
     Returns:
         A batch of `schema`.
@@ -143,12 +143,12 @@ def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) 
 
 
 def plain(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) -> frozenset[str]:
-    """The columns of texts that need no careful way, in a batch of which another one does.
+    """Return the text columns whose values are all certain, of a batch that `prove` did not accept.
 
     Args:
-        dataset: what the rows are of.
+        dataset: the dataset of the rows.
         batch: as for `prove`.
-        now: the same.
+        now: as for `prove`.
     """
     marks, moment = np.zeros(len(batch), np.uint16), now or datetime.now(UTC)
     found = set()
@@ -162,7 +162,7 @@ def plain(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) 
 
 
 def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
-    """One column of a batch in its own type; `marks` gets the bits of its values."""
+    """Return a column in the type of its field, and add the bits of its values to `marks`."""
     if column.null_count == len(column):
         return _nothing(field, len(column))
     if not pa.types.is_string(column.type):
@@ -185,7 +185,7 @@ def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: dat
 
 
 def _of_own_type(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
-    """A column that has a type: the field's own, or one of which every value is one of the field's."""
+    """Return a typed column in the type of its field; Doubt if the type may hold values that the field does not."""
     kind: Any = column.type
     if field.kind is Kind.FLAG and pa.types.is_boolean(kind):
         return column
@@ -218,7 +218,7 @@ def _only(column: _Array, present: _Table) -> _Array:
 
 
 def _look_at_text(texts: _Texts) -> None:
-    """Nothing to trim, no guard, and no word for null."""
+    """Check that there is nothing to trim, no guard, and no word for null."""
     first = texts.first
     if not (_FIRST.take(first).all() and _LAST.take(texts.last).all()):
         raise Doubt
@@ -228,7 +228,7 @@ def _look_at_text(texts: _Texts) -> None:
 
 
 def _look_at_message(texts: _Texts) -> None:
-    """No guard, and no word for null; white space round it stays."""
+    """Check that there is no guard and no word for null; white space around a message stays."""
     first, sizes = texts.first, texts.sizes
     doubt_any(_GUARDS.take(first))
     doubtful = sizes <= LONG_MESSAGE
@@ -239,7 +239,7 @@ def _look_at_message(texts: _Texts) -> None:
 
 
 def _look_at_identifier(name: str, texts: _Texts) -> None:
-    """No number that a spreadsheet or a float may have changed, no invisible character, and not only punctuation."""
+    """Check for numbers that a spreadsheet may have changed, invisible characters, and texts of punctuation only."""
     if name == "offer_id" and not (texts.only(_HEX) and (texts.sizes == _OFFER_BYTES).all()):
         raise Doubt
     plus = texts.first == ord("+")
@@ -255,7 +255,7 @@ def _look_at_identifier(name: str, texts: _Texts) -> None:
 
 
 def _doubt_exponents(numeric: _Table, texts: _Texts) -> None:
-    """No number like 1E+10, as a spreadsheet writes a long one."""
+    """Check that no number is written like 1E+10, as a spreadsheet writes long ones."""
     for place in (1, 2):
         exponent = _EXPONENT.take(texts.at(place))
         if exponent.any():
@@ -301,7 +301,7 @@ _READ: dict[Kind, Callable[[_Array, _Texts], _Array]] = {
 
 
 def _instants(texts: _Texts, rows: int, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
-    """Times that are all written alike: one of the usual spellings of UTC, of the same length."""
+    """Return times that all have one length and one of the usual spellings of UTC."""
     size = int(texts.sizes[0])
     if size < SHORTEST or (texts.sizes != size).any():
         raise Doubt

@@ -1,9 +1,8 @@
-"""The declared format of every kind of value in a history file, as SQL over its text. Nothing is guessed.
+"""The declared format of each kind of value in a history file, as SQL for its text. Nothing is guessed.
 
-A text is accepted only if a regular expression says that it is of its kind; a database cast then computes the value
-and decides nothing. docs/history-files.md describes the formats for people. What does not belong here: files and
-columns (`parse.relation`), declared checks of values (`schemas.history`), and what becomes of a bad row
-(`checks.validate`).
+A text is accepted only if a regular expression matches; the database cast then computes the value and decides
+nothing. docs/history-files.md describes the formats for users. What does not belong here: files and columns
+(`parse.relation`), declared checks of values (`schemas.history`), and what happens to a bad row (`checks.validate`).
 """
 
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from schemas.values.instants import BASIC, EXTENDED, plausible_between
 from schemas.values.money import LARGEST
 
 ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT = 1, 2, 4, 8
-"""Bits of `marks`: what a reader of the plan has to know of a row's values; `decimal_signs` has the others."""
+"""Bits of `marks`: what the plan tells about the values of a row; `decimal_signs` has more bits."""
 
 NULL_WORDS = (
     "null",
@@ -32,34 +31,34 @@ NULL_WORDS = (
     "<null>",
     "(null)",
 )
-"""Texts that stand for no value in exports, in lower case; in a number column `nan` is an error instead."""
+"""Texts that mean no value in exports, in lower case; in a number column `nan` is an error instead."""
 
 GUARDED = FORMULA_STARTS
-"""An apostrophe before one of these is a spreadsheet guard and no part of the text, unless one ends the text too."""
+"""An apostrophe before one of these is a spreadsheet guard, not part of the text, unless one also ends the text."""
 
 WHITE = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680"
     + "".join(map(chr, range(0x2000, 0x200B)))
     + ("\u2028\u2029\u202f\u205f\u3000\ufeff")
 )
-"""White space that is no part of any value but a message's."""
+"""White space that is stripped from every value except a message."""
 
 IDENTIFIERS = ("id", "message_id", "record_id", "offer_id", "to_number", "phone_number", "list_number")
 _NUMBERS = (Kind.INTEGER, Kind.MONEY)
 
 _ORDINARY = "[0-9A-Za-z+](?:.*[!-~])?"
-"""Nothing to trim and no guard: most texts, and much faster than the careful way."""
+"""Nothing to strip and no guard, which is true of most texts and much faster to handle."""
 _LONGEST_WORD = max(map(len, NULL_WORDS))
-LONG_MESSAGE = 40  # bytes; a longer message is no word for null, whatever is round it
+LONG_MESSAGE = 40  # bytes; a longer message is not a word for null, whatever white space is around it
 
 _AMOUNT = r"[+-]?(?:0*\d{1,11}(?:\.\d{1,4}0*)?|\.\d{1,4}0*)"
 _WHOLE = r"[+-]?\d{1,19}(?:\.0+)?"
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 _COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z?"
-"""The usual spellings of UTC, which are read much faster than by the general way."""
+"""The usual spellings of UTC, which a cast reads much faster than the general expression."""
 _NANOSECONDS = r"[.,]\d{6}\d*[1-9]"
-"""A fraction that says more than microseconds, which is all that the API's texts and the stage have."""
+"""A fraction with digits beyond microseconds; the API's texts and the stage have microseconds."""
 _WITH_MICROSECONDS = len("20240501T100000.123456")
 _COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
@@ -70,12 +69,12 @@ _OFFER_ID = "[0-9A-Fa-f]{24}"
 
 _KEYS = ("id", "message_id", "record_id")
 _NO_KEY = r"[^\p{L}\p{N}+]{1,8}"
-"""What people write where there is nothing: `-`, `--`, `?`, `***`."""
+"""What people write for an empty value: `-`, `--`, `?`, `***`."""
 
 _SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
 _FLOATED = r"\d+[.,]0+"
 _SHEET_ERROR = r"(?i)#(?:(?:REF|DIV/0|VALUE|NUM|NULL|SPILL|CALC|FIELD|BUSY|BLOCKED|CONNECT|UNKNOWN)!|NAME\?)"
-_LONGEST_ERROR = 64  # bytes; with white space round it
+_LONGEST_ERROR = 64  # bytes, with white space around it
 _IS_SHEET_ERROR = "is an error of a spreadsheet; correct its formula and export it again"
 _LOCAL_DATE = (
     r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}(?:\D.*)?|\d{2}-\d{1,2}-\d{1,4}(?:\D.*)?|\d{1,2}-\d{1,2}-\d{4}(?:\D.*)?"
@@ -88,13 +87,13 @@ _ZONE_NAME = r"\d{4}-?\d\d-?\d\d[T ][0-9:.,]+ ?(?:[A-Ya-y]|[A-Za-z][A-Za-z_/+-]+
 
 
 def bare(field: Field, text: str) -> str:
-    """The text of a value without what is round it; NULL where there is none.
+    """Return SQL for the text of a value without guard and white space; it yields NULL if there is no value.
 
-    White space is trimmed except in a message, a spreadsheet's guard (`'+1…`, `="…"`) is taken off, and words for
-    null are no value.
+    White space is stripped except from a message, a spreadsheet guard (`'+1…`, `="…"`) is removed, and words for null
+    become NULL.
 
     Args:
-        field: the column.
+        field: the field of the column.
         text: the name of an SQL column of type VARCHAR.
     """
     words = _null_words(field)
@@ -119,10 +118,10 @@ def bare(field: Field, text: str) -> str:
 
 
 def typed(field: Field, text: str) -> str:
-    """The value of a column, or NULL where the text is none of its kind.
+    """Return SQL for the value of a column; it yields NULL if the text does not have the field's format.
 
     Args:
-        field: the column.
+        field: the field of the column.
         text: the name of an SQL column that `bare` made.
     """
     match field.kind:
@@ -144,11 +143,11 @@ def typed(field: Field, text: str) -> str:
 
 
 def plainly_typed(field: Field, text: str) -> str:
-    """The value of a column whose texts are plain (`fast_typing.plain`): what `typed` finds, by the cast alone.
+    """Return SQL for the value of a column whose texts are plain (`fast_typing.plain`): as `typed`, by a cast alone.
 
     Args:
-        field: the column.
-        text: the name of an SQL column, NULL where there is nothing.
+        field: the field of the column.
+        text: the name of an SQL column, NULL for no value.
     """
     match field.kind:
         case Kind.INTEGER | Kind.MONEY:
@@ -160,14 +159,14 @@ def plainly_typed(field: Field, text: str) -> str:
 
 
 def problem(field: Field, text: str, value: str) -> str | None:
-    """What is wrong with a text; NULL where nothing is. None for columns where nothing can be.
+    """Return SQL for the problem of a text; it yields NULL if there is none. None if no text can have a problem.
 
     Reasons are stable and never quote the value.
 
     Args:
-        field: the column.
+        field: the field of the column.
         text: the name of an SQL column that `bare` made.
-        value: that of what `typed` made of it.
+        value: the name of the SQL column that `typed` made of `text`.
     """
     name = field.name
     if field.kind is Kind.TEXT:
@@ -204,12 +203,12 @@ def problem(field: Field, text: str, value: str) -> str | None:
 
 
 def marks(field: Field, text: str, cleaned: str) -> str | None:
-    """The bits that a value contributes to `marks`.
+    """Return SQL for the bits that a value contributes to `marks`; None if the field has no such bits.
 
     Args:
-        field: the column.
+        field: the field of the column.
         text: the name of the SQL column as it was read.
-        cleaned: that of what `bare` made of it.
+        cleaned: the name of the SQL column that `bare` made of `text`.
     """
     if field.kind is Kind.INSTANT:
         zone = r"(?:[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
@@ -225,7 +224,7 @@ def marks(field: Field, text: str, cleaned: str) -> str | None:
         return f"({marks_of_amount(field.name, cleaned)})"
     if field.kind is not Kind.TEXT:
         return None
-    # bound once: DuckDB would compute what occurs twice for all rows, also for those that the CASE spares
+    # in a lambda, because DuckDB would compute a repeated expression for all rows, also where the CASE skips it
     odd = (
         f"list_transform([{_trim(text)}], lambda t: CASE WHEN {cleaned} IS NULL AND lower(t) IN {_null_words(field)}"
         f" THEN {NULL_WORD} WHEN {cleaned} IS NOT NULL AND ({_is_guarded('t')}"
@@ -247,7 +246,7 @@ _MUST = {
 
 
 def _named(kind: Kind) -> tuple[tuple[str, str], ...]:
-    """Damage that is recognized, and how it is named."""
+    """Return the kinds of damage that are recognized, as patterns with their reasons."""
     return ((_SHEET_ERROR, _IS_SHEET_ERROR), *_named_by_kind(kind))
 
 
@@ -283,7 +282,7 @@ def _named_by_kind(kind: Kind) -> tuple[tuple[str, str], ...]:
 
 
 def _no_such_day(text: str) -> str:
-    """Whether a text is a time by its form, of a day that no calendar has."""
+    """Return SQL for whether a text has the form of a time, but its day does not exist."""
     day = f"regexp_replace(left({text}, 10), '^(\\d{{4}})-?(\\d\\d)-?(\\d\\d).*$', '\\1-\\2-\\3')"
     return f"{_is(text, _ANY_TIME)} AND TRY_CAST({day} AS DATE) IS NULL"
 
@@ -297,7 +296,7 @@ def _trim(text: str) -> str:
 
 
 def _is_guarded(text: str) -> str:
-    """Whether an apostrophe is a guard; with another one at the end both are quotes, which belong to the text."""
+    """Return SQL for whether an apostrophe is a guard; if another one ends the text, both are quotes and stay."""
     return f"(regexp_matches({text}, {literal(_GUARD)}) AND NOT ends_with({text}, ''''))"
 
 
@@ -310,13 +309,13 @@ def _without_guard(text: str) -> str:
 
 
 def _null_words(field: Field) -> str:
-    """The words for null of a column, as an SQL list."""
+    """Return the words for null of a column, as an SQL list."""
     words = [word for word in NULL_WORDS if word != "nan" or field.kind not in _NUMBERS]
     return f"({', '.join(map(literal, words))})"
 
 
 def _instant(text: str) -> str:
-    """The time as TIMESTAMP in UTC, or NULL where the text is none."""
+    """Return SQL for the time as TIMESTAMP in UTC; it yields NULL if the text is not a time."""
     names = "[" + ", ".join(map(literal, _PARTS)) + "]"
     parts = (
         f"CASE WHEN {_is(text, EXTENDED)} THEN regexp_extract({text}, {literal(f'^(?:{EXTENDED})$')}, {names})"
@@ -327,7 +326,7 @@ def _instant(text: str) -> str:
         " || coalesce(nullif(p.second, ''), '00') || '.' || rpad(left(p.fraction, 6), 6, '0')"
     )
     local = f"TRY_CAST(p.year || '-' || p.month || '-' || p.day || ' ' || {clock} AS TIMESTAMP)"
-    digits = "replace(p.zone, ':', '')"  # of an offset: sign, two digits of hours, perhaps two of minutes
+    digits = "replace(p.zone, ':', '')"  # of an offset: the sign, two digits of hours, perhaps two of minutes
     hours, minutes = f"substr({digits}, 2, 2)", f"coalesce(nullif(substr({digits}, 4, 2), ''), '00')"
     ahead = f"to_minutes(CAST({hours} AS INTEGER) * 60 + CAST({minutes} AS INTEGER))"
     general = (

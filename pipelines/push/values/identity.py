@@ -1,23 +1,23 @@
-"""What a row of history is known by, as SQL over its typed columns: by it a row is found again, in any file and run.
+"""The identity of a row of history, as SQL over its typed columns: it finds a row again in any file and any run.
 
-What does not belong here: rows that share it (`checks.conflicts`), and whether a row has changed (`content_digest`).
+What does not belong here: rows with one identity (`checks.conflicts`), and changed rows (`content_digest`).
 """
 
 from schemas.columns import Field, Kind
 
 
 def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
-    """What a row is known by, in every run, wherever it stands and whatever format it comes in.
+    """Return SQL for the identity of a row, the same in every run, file and format.
 
-    A send is known by its id and a click by its message. Revenue is known by its record_id, else by a digest of
-    its values; a repeat of the same values then gets `:2`, `:3`, ... appended. Without either it is too broken to be
-    known by anything. Changing the digest would make rows that were sent look new: it must stay as it is.
+    The identity of a send is its id, of a click its message. Revenue is identified by its record_id, else by a digest
+    of its values; a repetition of the same values then gets `:2`, `:3`, ... appended. A row of revenue without
+    record_id and message_id has no identity. The digest must never change: rows that were sent would look new.
     """
     if dataset == "sends":
         return "id"
     if dataset == "clicks":
         return "message_id"
-    # by name and only where there is a value, so that a field added to the contract changes no digest
+    # sorted by name and without empty fields, so that a field added to the contract changes no digest
     values = ", ".join(
         f"coalesce('{field.name}=' || {canonical(field)} || chr(31), '')"
         for field in sorted(fields, key=lambda field: field.name)
@@ -31,7 +31,7 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
 
 
 def canonical(field: Field) -> str:
-    """The one text of a typed value, for digests."""
+    """Return SQL for the one text of a typed value, for digests."""
     if field.kind is Kind.INSTANT:
         return f"CAST(epoch_us({field.name}) AS VARCHAR)"
     return f"CAST({field.name} AS VARCHAR)"
