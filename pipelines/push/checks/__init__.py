@@ -1,4 +1,4 @@
-"""Which staged rows are not to be sent, and why.
+"""Which staged rows are not sent, and why.
 
     validate ─▶ conflicts (one key, other content) ─▶ compare (with the ledger) ─▶ revenue (held for a decision)
 

@@ -1,7 +1,7 @@
-"""The input compared with the ledger: what is in the account already, what is parked, what is to be sent.
+"""Compares the input with the ledger: which rows are in the account already, which are parked, which can be sent.
 
-Works inside the stage's connection, so that memory stays flat however many rows either side has. What does not
-belong here: judging rows by themselves (`validate`), and cutting chunks (`send.calls`).
+It works inside the stage's connection, so that memory stays constant however many rows the two have. What does not
+belong here: judging single rows (`validate`), and cutting chunks (`send.calls`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ from schemas.values.outcomes import IN_ACCOUNT, sql_list
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 
 ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
-"""Why a row is not sent from here where several machines push."""
+"""Why a row is not sent from here if several machines push."""
 
 _OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
 
@@ -44,7 +44,7 @@ SEND_DIFFERS = (
     "message_id: its send says something else by now than what was sent, so that it may be another message; "
     "look at it: trackly-sync resolve --differs"
 )
-"""Why clicks and revenue of sends that differ are parked."""
+"""Why clicks and revenue are parked if their send differs from what was sent."""
 
 
 _NO_SEND = "message_id: no send of this id is in the account through us"
@@ -63,9 +63,9 @@ class SendsStage:
     """The stage of sends that clicks and revenue refer to.
 
     Attributes:
-        path: where it lies; there may be none.
-        coming: for a plan: sends that are ready there count as if they were accepted.
-        between: for a plan of a period: those of other times do not.
+        path: the stage; it may not exist.
+        coming: for a plan: its sends that are ready count as accepted.
+        between: for a plan of a period: sends of other times do not count so.
     """
 
     path: Path
@@ -85,11 +85,11 @@ def compare(
 
     Args:
         connection: the stage, validated.
-        dataset: what it holds.
-        ledger: None where there is none yet.
-        sends: the stage of sends, for clicks and revenue; it was compared before.
-        decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
-        archive: for revenue, what to select archived rows from; "" where nothing is archived.
+        dataset: the dataset of the stage.
+        ledger: None if there is no ledger yet.
+        sends: the stage of sends, for clicks and revenue; it must have been compared before.
+        decision: about revenue that may be in the account twice; `same_rows.new_decided` returns what it decides.
+        archive: for revenue, the relation to select archived rows from; "" if nothing is archived.
     """
     if is_empty(connection):
         return _nothing_compared(connection, dataset, ledger, archive)
@@ -117,12 +117,12 @@ def compare(
 def _nothing_compared(
     connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None, archive: str
 ) -> Compared:
-    """A stage without rows: the same tables, and which rows have left the input, where nothing can be held.
+    """Compare a stage without rows: make the same tables, and find the rows that have left the input.
 
     Args:
         connection: the stage.
-        dataset: what it holds.
-        ledger: None where there is none yet.
+        dataset: the dataset of the stage.
+        ledger: None if there is no ledger yet.
         archive: see `compare`.
     """
     _load_known(connection, dataset, ledger)
@@ -135,12 +135,12 @@ def _nothing_compared(
 
 
 def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> Compared:
-    """A stage with the verdicts of its last comparison, beside a ledger that may be another one by now.
+    """Return a stage with the verdicts of its last comparison, together with the present ledger.
 
     Args:
-        connection: the stage, compared before; it may have been put away.
-        dataset: what it holds.
-        ledger: an open one.
+        connection: the stage, compared before; it may have been redacted.
+        dataset: the dataset of the stage.
+        ledger: an open ledger, perhaps not the one of the comparison.
     """
     _load_known(connection, dataset, ledger)
     connection.execute(
@@ -152,7 +152,7 @@ def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledge
 
 
 def may_turn_out(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a compared stage has rows that were corrected after a call of which no answer is known."""
+    """Return whether a compared stage has rows that were corrected while the outcome of their call is open."""
     return is_any(
         connection,
         "corrected JOIN known ON known.identity = corrected.identity"
@@ -161,13 +161,13 @@ def may_turn_out(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def note_answered(path: Path, dataset: str, ledger: Ledger) -> None:
-    """Note which of these rows turned out to be in the account as they were sent: they differ from their file.
+    """Record the corrected rows whose call turned out to be accepted: they differ from their file.
 
-    Noted at once, clicks and revenue of such a send would wait for a person in the same push.
+    Call this at the end of a push: earlier, clicks and revenue of such a send would be parked in the same push.
 
     Args:
-        path: where the stage lies.
-        dataset: what it holds.
+        path: the stage.
+        dataset: the dataset of the stage.
         ledger: open for writing.
 
     Raises:
@@ -195,7 +195,7 @@ def _as_judged(connection: duckdb.DuckDBPyConnection, dataset: str) -> Compared:
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """See `duckdb_memory.LONG_TEXTS`."""
+    """Raise the memory limit for long texts; see `duckdb_memory.LONG_TEXTS`."""
     longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
     if dataset == "sends" and count(connection, longest) > _LONG:
         connection.execute(f"SET memory_limit = '{duckdb_memory.LONG_TEXTS}'")
@@ -214,7 +214,7 @@ def _load(
 
 
 def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Rows that another part of the input has: duplicates, and in conflict where they say something else."""
+    """Give verdicts to rows that another part of the input has: duplicate, or a conflict if the content differs."""
     if not is_any(connection, "known WHERE NOT ours"):
         return
     differ = changed("known.content", kept_content(dataset))
@@ -229,7 +229,7 @@ def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) ->
 
 @contextmanager
 def _its_sends(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) -> Iterator[bool]:
-    """The stage of sends as `its_sends`; whether there is one."""
+    """Attach the stage of sends as `its_sends`; yield whether there is one."""
     if sends is None or not sends.path.exists():
         yield False
         return
@@ -240,12 +240,12 @@ def _its_sends(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) 
 
 
 def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: SendsStage | None) -> None:
-    """Rows that wait for their send; those that the ledger knows were sent and wait for nothing.
+    """Park the new rows whose send is not in the account. Rows that the ledger knows are not parked.
 
     Args:
-        connection: the stage, with `its_sends` where sends are coming.
-        ledger: None where there is none yet.
-        coming: the stage whose sends count as if they were accepted; for a plan.
+        connection: the stage, with `its_sends` if `coming` is given.
+        ledger: None if there is no ledger yet.
+        coming: for a plan: the stage whose sends count as accepted.
     """
     connection.execute(_PARENTS)
     _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
@@ -269,7 +269,7 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
 
 
 def _name_coming(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say of parked rows whose send is in the input and can be sent that nothing is wrong with them."""
+    """Change the reason of parked rows whose send is in the input and can be sent: nothing is wrong with them."""
     parked = f"reason IN ('{_NO_SEND}', '{_SEND_PENDING}')"
     if count(connection, f"SELECT count(*) FROM verdicts WHERE {parked}"):
         connection.execute(
@@ -281,11 +281,11 @@ def _name_coming(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _park_of_differing(connection: duckdb.DuckDBPyConnection) -> None:
-    """New rows whose send differs in its file by now and was not acknowledged: its id may mean another message."""
+    """Park new rows whose send differs from its file and was not acknowledged: its id may mean another message."""
     known = (
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'its_sends' AND table_name = 'differing'"
     )
-    # a stage of an older version has none
+    # a stage of an older version does not have the table
     if count(connection, known) and is_any(connection, "its_sends.differing WHERE NOT acknowledged"):
         connection.execute(
             f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"

@@ -1,6 +1,6 @@
-"""A stage that was compared with the ledger: what is in it, what a push may send of it, and what has to wait.
+"""A stage that was compared with the ledger: what a push may send of it, and which rows wait.
 
-What does not belong here: comparing (`compare`), and how what goes is ordered and encoded (`send.queries`).
+What does not belong here: comparing (`compare`), and the order and form in which rows are sent (`send.queries`).
 """
 
 from collections.abc import Collection, Iterable
@@ -25,24 +25,24 @@ from schemas.derived.tables import literal
 from schemas.values.outcomes import sql_list
 
 Period = tuple[datetime, datetime]
-"""From the first instant on, up to but not including the second."""
+"""The first instant, and the one after the last."""
 
 _HELD_BACK = (Outcome.QUARANTINED, Outcome.PARKED)
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A stage that was compared with the ledger, by `compare`: its new rows can be selected.
+    """A stage that `compare` has compared with the ledger, so that its new rows can be selected.
 
     Attributes:
-        connection: the stage's; it has the temporary tables `known` and, for clicks and revenue, `parents` (the
-            sends: identity, outcome, contact, list_ref).
-        dataset: what it holds.
+        connection: the connection of the stage; it has the temporary tables `known` and, for clicks and revenue,
+            `parents` (the sends: identity, outcome, contact, list_ref).
+        dataset: the dataset of the stage.
         rows_in: rows of the input.
         held: how many of them are quarantined, duplicate and parked.
         changes: which rows of the ledger came into the input or left it since the last `record`.
-        between: the period whose rows may go, by `of_period`; None: all.
-        archive: for revenue, what to select archived rows from; "" where nothing is archived.
+        between: the period whose rows may be sent, set by `of_period`; None for all rows.
+        archive: for revenue, the relation to select archived rows from; "" if nothing is archived.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -54,38 +54,38 @@ class Compared:
     archive: str = ""
 
     def record(self, ledger: Ledger) -> None:
-        """Put on record in the ledger what the current input is."""
+        """Record the current input in the ledger."""
         ledger.take_in(self.dataset, self.rows_in, self.held, self.changes)
 
     def known(self) -> int:
-        """How many rows of the input the ledger has an attempt or an outcome of."""
+        """Return how many rows of the input have a call or an outcome in the ledger."""
         return count(
             self.connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)"
         )
 
     def new(self) -> int:
-        """How many rows are to be sent for the first time, and need not wait."""
+        """Return how many rows have not been sent before and need not wait."""
         return count(self.connection, f"SELECT count(*) FROM ready WHERE {IS_NEW}")
 
     def later(self, ledger: Ledger) -> int:
-        """How many pending rows have to wait, by `of_period` and `wait_for`."""
+        """Return how many pending rows have to wait, because of `of_period` or `wait_for`."""
         return self.new_later() + self.retries_later(ledger)
 
     def new_later(self) -> int:
-        """How many of them are new."""
+        """Return how many new rows have to wait."""
         return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
 
     def held_back(self, reason: str = "") -> int:
-        """How many rows of the period are quarantined or parked, with a reason for that."""
+        """Return how many rows of the period are quarantined or parked, if given, for one reason."""
         held = f"outcome IN {sql_list(_HELD_BACK)}" + (f" AND reason = {literal(reason)}" if reason else "")
         return self._count("verdicts", held)
 
     def differing(self) -> int:
-        """How many rows of the period differ from what was sent and are not acknowledged."""
+        """Return how many rows of the period differ from what was sent and are not acknowledged."""
         return self._count("differing", "NOT acknowledged")
 
     def _count(self, table: str, condition: str) -> int:
-        """How many rows of a table of the stage are of the period."""
+        """Return how many rows of a table of the stage are of the period."""
         rows = f"SELECT count(*) FROM {table}"
         if self.between is None:
             return count(self.connection, f"{rows} WHERE {condition}")
@@ -93,13 +93,13 @@ class Compared:
         return count(self.connection, f"{rows} JOIN input USING (seq) WHERE {condition} AND {within}")
 
     def answered(self, ledger: Ledger) -> int:
-        """How many rows of the period turned out to be in the account since, as their file does not have them."""
+        """Return how many corrected rows of the period turned out to be in the account as they were first sent."""
         found = find_answered(self.connection, self.dataset, ledger)
         answered = f"SELECT count(*) FROM answered JOIN input USING (seq) WHERE {is_within(self.between)}"
         return count(self.connection, answered) if found else 0
 
     def own(self, identities: Collection[str]) -> set[str]:
-        """Which of some rows of the ledger a push may send: with a period, those of the input with a time of it."""
+        """Return the identities that a push may send: all, or with a period those of rows whose time is within it."""
         if self.between is None or not identities:
             return set(identities)
         self.connection.execute("CREATE OR REPLACE TEMP TABLE asked_for (identity VARCHAR)")
@@ -111,14 +111,14 @@ class Compared:
         return {identity for (identity,) in found.fetchall()}
 
     def retries(self, ledger: Ledger) -> list[Retry]:
-        """The rows that calls have left pending and that may be sent again now."""
+        """Return the rows that calls have left pending and that may be sent again now."""
         with ledger.begin() as transaction:
             found = to_retry(transaction, self.dataset, ledger.part)
         own = self.own([row.identity for row in found])
         return [row for row in found if row.identity in own]
 
     def retries_later(self, ledger: Ledger) -> int:
-        """How many rows that calls have left pending are of other periods."""
+        """Return how many rows that calls have left pending are of other periods."""
         if self.between is None:
             return 0
         with ledger.begin() as transaction:
@@ -126,7 +126,7 @@ class Compared:
         return len(found) - len(self.own(found))
 
     def left_unsent(self, ledger: Ledger) -> list[str]:
-        """What to warn of at the end of a push: rows of other periods that wait, and revenue that TUNE brings."""
+        """Return warnings for the end of a push: rows of other periods that wait, and revenue that TUNE brings."""
         waits = self.retries_later(ledger)
         synced = self.held_back(SYNCED) if self.dataset == REVENUE else 0
         found = []
@@ -139,13 +139,13 @@ class Compared:
         return found
 
     def reopen(self, ledger: Ledger) -> None:
-        """Have the rows of the period be tried again that the API rejected earlier."""
+        """Make rejected rows of the period pending, so that they are tried again."""
         with ledger.begin() as transaction:
             found = called(transaction, self.dataset, ledger.part, Outcome.REJECTED)
         ledger.reopen(self.dataset, sorted(self.own(found)))
 
     def of_period(self, between: Period | None) -> "Compared":
-        """The stage for a push of a period: new rows of other times wait, and those without a time; None: all go."""
+        """Return the stage for a push of a period: new rows of other times, or of none, wait. None: no row waits."""
         if between is not None:
             self.connection.execute(
                 f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {is_within(between)} AND {IS_NEW}"
@@ -153,7 +153,7 @@ class Compared:
         return replace(self, between=between)
 
     def without_others(self, between: Period) -> "Compared":
-        """The rows of a period alone, as if the input had no others: for what is shown of it; to be rolled back."""
+        """Return the stage without the rows of other times, to show one period. The caller must roll back."""
         self.connection.execute(f"DELETE FROM input WHERE NOT {is_within(between)}")
         for table in ("verdicts", "corrected", "differing"):
             self.connection.execute(f"DELETE FROM {table} WHERE seq NOT IN (SELECT seq FROM input)")
@@ -163,7 +163,7 @@ class Compared:
         return replace(self, rows_in=rows_in, held=dict(held), changes=changes)
 
     def wait_for(self, contacts: Iterable[str]) -> None:
-        """Have new revenue of some contacts wait, given by their phone numbers."""
+        """Make new revenue of some contacts, given by phone number, wait."""
         self.connection.execute("CREATE OR REPLACE TEMP TABLE waiting (contact VARCHAR)")
         insert(self.connection, "waiting", pa.table({"contact": pa.array(list(contacts), pa.string())}))
         self.connection.execute(
@@ -173,7 +173,7 @@ class Compared:
 
 
 def is_within(between: Period | None) -> str:
-    """Whether a row is of a period, as a condition; one without a time is of none. None: each is."""
+    """Return an SQL condition: a row's time is within a period; rows without a time never are. None: always true."""
     if between is None:
         return "true"
     start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)

@@ -1,11 +1,11 @@
-"""Rows of one key: equal ones are duplicates, and rows that differ are a conflict: all of them are held back.
+"""Rows with one key: equal rows are duplicates, and rows that differ are a conflict and all held back.
 
-    find      while an input is judged: which rows repeat a key, and which of them are equal (duplicate)
-    conflicts whenever the stage is compared with the ledger: the others are quarantined, each with two places
+    find      when an input is judged: finds the rows that repeat a key, and which of them are equal (duplicate)
+    conflicts whenever the stage is compared with the ledger: quarantines the others, each with two places
 
-The row that the account holds already is what it is: a conflict quarantines the others. Clicks of one message that
-differ in their time only are no conflict: a message is clicked several times, the API keeps one click, and the
-earliest is sent. What does not belong here: equal revenue without a record_id (`revenue.same_rows`).
+If the account has one of the rows in conflict, only the others are quarantined. Clicks of one message that differ in
+their time only are no conflict: a message is clicked several times, the API keeps one click, and the earliest is
+sent. What does not belong here: equal revenue without a record_id (`revenue.same_rows`).
 """
 
 import os
@@ -22,23 +22,23 @@ from schemas.derived.tables import literal
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 CONFLICT = "conflict"
-"""Our code for rows that have their key with others that differ."""
+"""Our code for rows that have the same key as rows with other content."""
 
 NUMBERINGS = "numberings"
-"""Our code for the other rows of files that use the same keys for different rows."""
+"""Our code for the other rows of two files that use the same keys for different rows."""
 
 NUMBERED = "base LIKE 'content:%'"
-"""Revenue without a record_id: equal rows are distinguished by a number."""
+"""Revenue without a record_id: equal rows are told apart by a number."""
 
 _MOST_ALIKE = 20
-"""So many keys with two meanings, and 9 in 10 rows of a file: two files number their rows by themselves."""
+"""Two files number their rows independently if so many keys, and 9 in 10 rows of one, have two meanings."""
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     """Fill `repeats`, and the verdicts and ordinals that do not depend on the ledger.
 
-    Of equal rows the first is sent; of clicks the earliest. Equal revenue may well be earned twice: its repeats are
-    numbered and sent, counted within each file first.
+    Of equal rows the first is sent; of clicks the earliest. Equal revenue may be several sales: its repeats are
+    numbered, first within each file, and sent.
     """
     if in_order(connection):
         return
@@ -62,7 +62,7 @@ _IN_CONFLICT = "SELECT base FROM repeats GROUP BY base HAVING min(compared) <> m
 
 
 def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Quarantine what is in conflict, by the table `known`; of rows that equal the one that was sent, none."""
+    """Quarantine rows in conflict, except rows equal to the one that was sent; reads the table `known`."""
     if not is_any(connection, f"repeats WHERE NOT {_numbered(dataset)}"):
         return
     key = dataset.key[0]
@@ -83,7 +83,7 @@ def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
 
 
 def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Park the other new rows of two files that number from 1 each: their ids will have to change."""
+    """Park the other new rows of two files that each number from 1: their ids will have to change."""
     files = {file for pair in two_numberings(connection) for file in pair}
     if files:
         connection.execute(
@@ -95,7 +95,7 @@ def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def label_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table `labels`: short names of the files that are still distinct."""
+    """Make the temporary table `labels`: names of the files, as short as they can be and still distinct."""
     paths = dict(connection.execute("SELECT file, path FROM files ORDER BY file").fetchall())
     names = [Path(path).name for path in paths.values()]
     common = os.path.commonpath([str(Path(path).parent) for path in paths.values()]) if paths else ""
@@ -107,12 +107,12 @@ def label_files(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def place(row: str) -> str:
-    """Where a row stands, as SQL: by its file's label (`l_` and the row's alias), and its line where it has one."""
+    """Return SQL for the place of a row: the label of its file (alias `l_` and the row's), and its line or number."""
     return f"l_{row}.label || coalesce(' line ' || {row}.line, ' row ' || {row}.row, '')"
 
 
 _BY_ROW = "i.file = o.file AND i.line = o.line"
-"""Both rows stand in one line, as elements of a JSON array may."""
+"""Both rows are in one line, as elements of a JSON array may be."""
 
 
 def _row_place(row: str) -> str:
@@ -120,7 +120,7 @@ def _row_place(row: str) -> str:
 
 
 def _repeated(dataset: Dataset) -> str:
-    """The rows of keys that occur twice; by hash, which takes less memory, so that a few others are among them."""
+    """Return a query for rows whose key is repeated; keys are found by hash to save memory, so a few are not."""
     inside = (
         ", row_number() OVER (PARTITION BY base, file ORDER BY seq) AS inside" if _is_revenue(dataset) else ""
     )
@@ -149,15 +149,15 @@ def _why_repeated(dataset: Dataset) -> str:
 
 
 def _settled(dataset: Dataset) -> str:
-    """Rows that nothing is to be judged of any more: equal ones, and repeats within one file."""
+    """Return an SQL condition for rows that need no more judgement: equal ones, and repeats within one file."""
     shared = "SELECT base FROM repeats GROUP BY base HAVING min(file) <> max(file)"
     return f"CASE WHEN {_numbered(dataset)} THEN base NOT IN ({shared}) ELSE base NOT IN ({_IN_CONFLICT}) END"
 
 
 def _conflicting() -> str:
-    """Each row in conflict: whether it is what was sent, the first row that is, and another row that differs.
+    """Return a query for rows in conflict: whether each was sent, the first that was, and another row that differs.
 
-    Of rows that a program sent which kept no digest the first is taken for what was sent, as that program did.
+    An older program kept no digest of what it sent. It sent the first row, so that one counts as sent.
     """
     return (
         "WITH firsts AS (SELECT base, arg_min(seq, ordinal) AS first_seq,"
@@ -177,7 +177,7 @@ def _conflicting() -> str:
 
 
 def two_numberings(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
-    """Pairs of files that use the same keys for different rows, and so seem to number their rows by themselves."""
+    """Return pairs of files that use the same keys for different rows, so each seems to number its own rows."""
     found = connection.execute(
         "WITH pairs AS (SELECT a.file AS one, b.file AS two, count(DISTINCT a.base) AS n"
         " FROM repeats AS a JOIN repeats AS b ON a.base = b.base AND a.file < b.file AND a.compared <> b.compared"

@@ -1,8 +1,8 @@
-"""Rows that are in the account and say something else in their file by now; those that a person has seen are marked.
+"""Rows in the account whose file now has other content; those that a person has acknowledged are marked.
 
-The account keeps what it was given first, so that nothing can be done about them but know it. What a person has seen
-is kept in the ledger by what the row says: another change is new. What does not belong here: rows that are not in the
-account (`validate`, `revenue.same_rows`), and the ledger's tables.
+The account keeps what it was sent first, so all that can be done is to show these rows. The ledger keeps what was
+acknowledged by the content of the row: another change counts as new. What does not belong here: rows that are not in
+the account (`validate`, `revenue.same_rows`), and the ledger's tables.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ _IS_OPEN = "seq NOT IN (SELECT seq FROM differing)"
 
 @dataclass(frozen=True, slots=True)
 class DifferingRow:
-    """A row that differs, and where it stands.
+    """A row that differs from what was sent, and its place.
 
     Attributes:
-        dataset: what it is of.
-        identity: what it is known by.
+        dataset: the dataset of the row.
+        identity: the identity of the row.
         file: the file.
-        row: its place in it, from 1, the header not counted.
-        line: the line that it begins in; None where the file has none.
-        acknowledged: whether a person has seen it.
-        fields: in which fields it is another than was sent; empty where that is not known.
+        row: its number in the file, from 1, without the header.
+        line: the line that it begins in; None if the file has no lines.
+        acknowledged: whether a person has acknowledged it.
+        fields: the fields that differ from what was sent; empty if they are not known.
     """
 
     dataset: str
@@ -49,12 +49,12 @@ class DifferingRow:
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:
-    """Fill the stage's tables `corrected` and `differing`, by `known` (see `checks.compare`).
+    """Fill the stage's tables `corrected` and `differing` from `known` (see `checks.compare`).
 
     Args:
-        connection: the stage's, with the table `known`.
-        dataset: what it holds.
-        ledger: None where there is none yet.
+        connection: the connection of the stage, with the table `known`.
+        dataset: the dataset of the stage.
+        ledger: None if there is no ledger yet.
     """
     connection.execute("DELETE FROM corrected; DELETE FROM differing")
     if ledger is None or not is_any(connection, "known WHERE chunk IS NOT NULL"):
@@ -80,14 +80,15 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
 
 
 def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> bool:
-    """Make the temporary table `answered`, whose rows are of the form of `differing`; whether it has any.
+    """Make the temporary table `answered`, with the columns of `differing`; return whether it has rows.
 
-    Those are rows of `corrected` that turned out to be in the account since they were compared, as they were sent.
+    It has the rows of `corrected` that, since the comparison, turned out to be in the account as they were first
+    sent.
 
     Args:
-        connection: the stage's, compared.
-        dataset: what it holds.
-        ledger: an open one, as it is now.
+        connection: the connection of the stage, compared.
+        dataset: the dataset of the stage.
+        ledger: an open ledger, in its present state.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE answered AS FROM differing LIMIT 0;"
@@ -110,10 +111,10 @@ def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _in_account(outcomes: str) -> str:
-    """The rows of `corrected` that are in the account, as rows of `differing`, in SQL that a condition may follow.
+    """Return SQL for the rows of `corrected` that are in the account, as rows of `differing`; a condition may follow.
 
     Args:
-        outcomes: the table that says what became of a row; it is `o`.
+        outcomes: the table with the outcomes of rows; its alias is `o`.
     """
     return (
         f"SELECT seq, c.identity, c.content, false FROM corrected AS c JOIN {outcomes} AS o"
@@ -122,7 +123,7 @@ def _in_account(outcomes: str) -> str:
 
 
 def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:
-    """Add to `corrected` what the ledger has without a digest, where its amount or its message is another by now."""
+    """Add to `corrected` rows that the ledger has without a digest, if their amount or message has changed."""
     if not is_any(connection, "known WHERE chunk IS NOT NULL AND content IS NULL"):
         return
     connection.execute(
@@ -139,7 +140,7 @@ def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, le
 
 
 def differing_in(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[DifferingRow]:
-    """Every row of a stage that differs, in the order of the input."""
+    """Return every row of a stage that differs from what was sent, in the order of the input."""
     found = connection.execute(
         "SELECT identity, path, row, line, acknowledged FROM differing JOIN input USING (seq) JOIN files USING (file)"
         " ORDER BY seq"
@@ -148,7 +149,7 @@ def differing_in(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Di
 
 
 def unseen(connection: duckdb.DuckDBPyConnection) -> Sequence[Differing]:
-    """The rows of a stage that differ and that nobody has acknowledged."""
+    """Return the rows of a stage that differ from what was sent and are not acknowledged."""
     found = connection.execute(
         "SELECT DISTINCT identity, content FROM differing WHERE NOT acknowledged ORDER BY identity"
     ).fetchall()

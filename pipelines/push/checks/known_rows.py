@@ -1,6 +1,6 @@
-"""The rows that the ledger knows, inside a stage: the temporary table `known`.
+"""The temporary table `known` of a stage: the rows that the ledger knows.
 
-It is made by `checks.compare`, which reads the ledger. What does not belong here: what follows for rows of the input.
+`checks.compare` fills it from the ledger. What does not belong here: what follows for rows of the input.
 """
 
 from schemas.values.outcomes import Outcome
@@ -17,13 +17,13 @@ COLUMNS = {
     "likeness": "BIGINT",
     "source": "BIGINT",
 }
-"""Of the table, in their order; see `ledger_rows`. A row that is to wait has an identity only."""
+"""Columns of the table, in order; see `ledger_rows`. A row that has to wait has only an identity."""
 
 IS_NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
-"""Whether a row of `ready` is to be sent for the first time, as SQL."""
+"""SQL condition: a row of `ready` has not been sent before and need not wait."""
 
 IS_UNSENT = (
     "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity"
     f" AND coalesce(known.outcome, '') <> '{Outcome.PENDING}')"
 )
-"""Whether a row of `ready` is not in the account, as far as is known: new, or of a call that was not carried out."""
+"""SQL condition: a row of `ready` is not known to be in the account: it is new, or its call was not carried out."""

@@ -1,4 +1,4 @@
-"""Which rows of a staged input are not to be sent, and why: the verdicts `quarantined` and `duplicate`.
+"""Which rows of a staged input are not sent, and why: the verdict `quarantined`; `conflicts` adds `duplicate`.
 
 Reasons name columns and rules, never values. What does not belong here: `parked`, which depends on the ledger
 (`compare`), and types (`values.formats`, when the stage is loaded).
@@ -21,13 +21,13 @@ from schemas.columns import Dataset, Kind
 from schemas.derived.tables import breaks_a_check, literal
 
 ENVELOPE = (b'{"records":[', b"]}")
-"""What a request's body has round its records (/api-reference/v2/history/import-sends)."""
+"""The bytes of a request's body before and after its records (/api-reference/v2/history/import-sends)."""
 
 MAX_RECORD_BYTES = MAX_BODY_BYTES - sum(map(len, ENVELOPE))
-"""A record larger than this fits no request."""
+"""Most bytes of a record that fits a request."""
 
 _KEPT = ("id", "list_number", "message_id", "record_id")
-"""Texts that the ledger keeps; PostgreSQL has none with a NUL character."""
+"""Texts that the ledger keeps; PostgreSQL does not accept a NUL character in them."""
 
 _WORST_ESCAPE = 6  # a control character becomes \u0001
 _VERDICTS = "INSERT INTO verdicts (seq, outcome, reason) SELECT seq, 'quarantined', "
@@ -43,10 +43,10 @@ def validate(
     """Fill the tables `verdicts`, `repeats`, `risky`, `synced` and `ordinals` of a stage.
 
     Args:
-        connection: the stage, its input loaded.
-        dataset: what it holds.
-        warehouse: lists and offers are looked up in it, where they have been pulled.
-        hold_synced: whether revenue that its network syncs by itself is to be held back.
+        connection: the stage, with its input loaded.
+        dataset: the dataset of the stage.
+        warehouse: lists and offers are looked up in it, if they have been pulled.
+        hold_synced: whether revenue that its network syncs by itself is held back.
     """
     if is_empty(connection):
         return
@@ -61,7 +61,7 @@ def validate(
 
 
 def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """The declared checks: DuckDB finds the rows that break one, and pandera says which."""
+    """Apply the declared checks: DuckDB finds the rows that break one, and pandera says which check it is."""
     names = ", ".join(dataset.columns)
     query = f"SELECT seq, {names} FROM input WHERE problem IS NULL AND ({breaks_a_check(dataset.fields)})"
     found = [_broken(dataset, batch) for batch in read(connection, query)]
@@ -86,11 +86,11 @@ def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, reasons: dict[str, str]) -> None:
-    """Give each row that is still without a verdict the first reason that holds.
+    """Give each row without a verdict the first reason that holds.
 
     Args:
-        connection: the stage's.
-        reasons: by condition, in SQL.
+        connection: the connection of the stage.
+        reasons: reasons by SQL condition.
     """
     cases = " ".join(f"WHEN {condition} THEN {literal(reason)}" for condition, reason in reasons.items())
     connection.execute(
@@ -99,7 +99,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, reasons: dict[str, str]) 
 
 
 def _by_itself(dataset: Dataset, *, has_large: bool) -> dict[str, str]:
-    """Reasons for which nothing need be looked up, by condition; of rows that are too large only where one may be."""
+    """Return reasons that need no lookup, by SQL condition; the one for large rows only if `has_large`."""
     texts = [name for name in _KEPT if name in dataset.columns]
     found = {
         " OR ".join(f"contains({name}, chr(0))" for name in texts): (
@@ -115,13 +115,13 @@ def _by_itself(dataset: Dataset, *, has_large: bool) -> dict[str, str]:
 
 
 def _has_large(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> bool:
-    """Whether a record may be too large: only to plan to encode records takes longer than this look at the texts."""
+    """Return whether a record may be too large; this check is faster than planning a query that encodes records."""
     large = f"SELECT 1 FROM input WHERE {_may_be_large(dataset)} LIMIT 1"
     return connection.execute(large).fetchone() is not None
 
 
 def _may_be_large(dataset: Dataset) -> str:
-    """Whether a bound of a row's record in bytes is beyond what a request takes, in SQL."""
+    """Return an SQL condition: an upper bound of the record's bytes exceeds what a request takes."""
     texts = [field.name for field in dataset.fields if field.kind is Kind.TEXT]
     bound = " + ".join(f"coalesce(strlen({name}), 0)" for name in texts)
     return f"({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES}"
@@ -148,20 +148,20 @@ _OF_OFFERS = {
 }
 
 _LOOKED_UP = {"sends": _OF_LISTS, "clicks": _OF_OFFERS, "revenue": _OF_OFFERS}
-"""Reasons by dataset and condition, where `pulled` is what the account had at the last pull."""
+"""Reasons by dataset and condition; `pulled` has the account's lists or offers as of the last pull."""
 
 _TYPES: dict[str, dict[str, pa.DataType]] = {
     "lists": {"id": pa.int64(), "phone_number": pa.string()},
     "offers": {"id": pa.string(), "status": pa.string(), "external_platform": pa.string()},
 }
-"""What is looked up, by table of the warehouse."""
+"""Columns that are looked up, by table of the warehouse."""
 
 
 @contextmanager
 def _pulled_lists_or_offers(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path
 ) -> Iterator[bool]:
-    """What rows refer to, as `pulled`: lists, or offers. Whether there is any."""
+    """Register the lists or offers that rows refer to as `pulled`; yield whether there are any."""
     rows = _pulled(warehouse, "lists" if dataset.name == "sends" else "offers")
     if rows is None:
         yield False
@@ -180,14 +180,14 @@ def _note_revenue(connection: duckdb.DuckDBPyConnection, *, pulled: bool, hold_s
 
 
 def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
-    """The fields that cannot be looked up, since what they refer to was never pulled."""
+    """Return the fields that cannot be looked up, because the lists or offers were never pulled."""
     if dataset.name == "sends":
         return () if _pulled(warehouse, "lists") else ("list_number", "list_id")
     return () if _pulled(warehouse, "offers") else ("offer_id",)
 
 
 def _pulled(warehouse: Path, table: str) -> pa.Table | None:
-    """A small table of the warehouse; None if it was never pulled (or holds nothing)."""
+    """Return a small table of the warehouse; None if it was never pulled or has no rows."""
     found = for_pushes(warehouse)
     rows = found.lists if table == "lists" else found.offers
     if not rows:

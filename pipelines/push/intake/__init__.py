@@ -1,7 +1,7 @@
-"""Intake: history files into a stage whose rows are judged, and on record in the ledger as the current input.
+"""Intake: puts history files into a stage, judges the rows, and records them in the ledger as the current input.
 
-    options ─▶ datasets (each in its turn) ─▶ dataset (build, judge, put on record) ─▶ found (what is in it)
-    months: what became of it, month by month
+    options ─▶ datasets (one after the other) ─▶ dataset (build, judge, record) ─▶ found (what the files have)
+    months: the outcomes of the input, month by month
 
 What does not belong here: how rows are judged (`pipelines.push.checks`), and sending.
 """

@@ -1,4 +1,4 @@
-"""Intake of one dataset: files into the stage, judged, and on record in the ledger as the current input.
+"""Intake of one dataset: files into the stage, judged, and recorded in the ledger as the current input.
 
 What does not belong here: sending, and the order of datasets (`datasets`).
 """
@@ -32,11 +32,11 @@ from schemas.registry import PUSHED
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Input that is new, and not on record yet.
+    """New input that is not recorded yet.
 
     Attributes:
         sources: by dataset, the files that its stage was built from.
-        decision: about revenue that may be there twice.
+        decision: about revenue that may be in the account twice.
     """
 
     sources: Mapping[str, Sequence[Source]]
@@ -53,15 +53,15 @@ def take_in(
     """Rebuild a dataset's stage from its files and record it as the current input.
 
     Args:
-        settings: where the stage and the warehouse lie, and what is kept and held back.
+        settings: the place of stage and warehouse, and what is kept and held back.
         dataset: the dataset.
-        sources: its files; with none, the current input has no rows.
+        sources: its files; without files the current input has no rows.
         ledger: open for writing.
-        on_progress: called once they are judged.
+        on_progress: called when the rows are judged.
 
     Raises:
-        UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
-        StorageError: the disk refused; likewise.
+        UsageError: a file cannot be used as it is; stage and ledger are unchanged.
+        StorageError: the disk refused; stage and ledger are unchanged.
     """
     path = stage_path(settings, dataset.name)
     with judged(settings, path, dataset, sources, on_progress) as connection:
@@ -72,20 +72,20 @@ def take_in(
 def put_on_record(
     connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger, settings: Settings, incoming: Incoming
 ) -> tuple[Compared, Intake]:
-    """Compare a new stage with the ledger, and record it there as the current input; returns what is in it, too.
+    """Compare a new stage with the ledger and record it there as the current input; also return what was found.
 
     Args:
-        connection: the stage's.
-        name: of the dataset.
+        connection: the connection of the stage.
+        name: the dataset.
         ledger: open for writing.
-        settings: where the stage of sends and the archive lie.
-        incoming: what the stage was built from.
+        settings: the place of the stage of sends and of the archive.
+        incoming: the files that the stage was built from.
     """
     sources, decision = incoming.sources[name], incoming.decision
     paths = [str(source.path) for source in sources]
     note_files(ledger, name, paths)
     if name == REVENUE:
-        note_sources(ledger, paths)  # a row goes on record with the number of its file
+        note_sources(ledger, paths)  # a row is recorded with the number of its file
     sends = SendsStage(stage_path(settings, "sends"))
     with all_archived(settings, name) as archive:
         compared = compare(connection, name, ledger, sends, decision, archive)
@@ -102,14 +102,14 @@ def put_on_record(
 def judged(
     settings: Settings, path: Path, dataset: Dataset, sources: Sequence[Source], on_progress: Progress | None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A new stage whose rows are judged by themselves; it takes its place when the block ends well.
+    """Build a new stage and judge each row by itself; the stage replaces the old one if the block ends well.
 
     Args:
-        settings: where the warehouse lies, and what is kept and held back.
-        path: where the stage goes.
+        settings: the place of the warehouse, and what is kept and held back.
+        path: the stage.
         dataset: the dataset.
         sources: its files.
-        on_progress: called once they are judged.
+        on_progress: called when the rows are judged.
 
     Raises:
         UsageError: a file cannot be used as it is.
@@ -119,7 +119,7 @@ def judged(
     with building(path, dataset, sources, settings.warehouse, bounds, privacy) as connection:
         hold_synced = not settings.push_synced_revenue
         validate(connection, dataset, settings.warehouse, hold_synced=hold_synced)
-        if on_progress:  # rows that could not be read are among them
+        if on_progress:  # counts rows that could not be read too
             rows = count(connection, "SELECT count(*) FROM input")
             on_progress(dataset.name, rows, rows)
         yield connection

@@ -1,6 +1,6 @@
-"""The intake of several datasets, each in its turn and with its record.
+"""The intake of several datasets, one after the other, each with its record of the run.
 
-What does not belong here: what becomes of one dataset's files (`dataset`), and which files there are (`files.find`).
+What does not belong here: the intake of one dataset (`dataset`), and which files there are (`files.find`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,14 +24,14 @@ from pipelines.storage import work_folder
 from schemas.registry import PUSHED
 
 Files = Mapping[str, Sequence[Source]]
-"""By dataset, its files."""
+"""The files of each dataset."""
 
 
 def is_ready(settings: Settings, name: str, sources: Sequence[Source]) -> bool:
-    """Whether the stage of a dataset is of its files as they are now, and can be sent.
+    """Return whether the stage of a dataset was built from these files in their present state, and can be sent.
 
     Args:
-        settings: where the stage and the warehouse lie, and whether phone numbers are hashed.
+        settings: the place of stage and warehouse, and whether phone numbers are hashed.
         name: the dataset.
         sources: its files.
     """
@@ -43,11 +43,11 @@ def is_ready(settings: Settings, name: str, sources: Sequence[Source]) -> bool:
 def failed_intake_recorded(
     settings: Settings, sources: Files, choices: IntakeChoices
 ) -> AbstractContextManager[None]:
-    """An intake that fails before its first dataset has its turn is on record as failed too.
+    """Record an intake as failed if it fails before its first dataset begins.
 
     Args:
-        settings: where the records lie.
-        sources: by dataset, its files.
+        settings: the place of the records.
+        sources: the files of each dataset.
         choices: what the caller chose.
     """
     names = [name for name in PUSHED if name in sources]
@@ -57,11 +57,11 @@ def failed_intake_recorded(
 def take_in_all(
     settings: Settings, sources: Files, ledger: Ledger, choices: IntakeChoices
 ) -> dict[str, Intake]:
-    """Rebuild stages from their files, and put them on record.
+    """Rebuild stages from their files, and record them in the ledger; returns what was found, by dataset.
 
     Args:
-        settings: where the stages and the warehouse lie.
-        sources: what is taken in.
+        settings: the place of stages and warehouse.
+        sources: the files of each dataset.
         ledger: open for writing.
         choices: what the caller chose.
 
@@ -79,11 +79,11 @@ def take_in_all(
 
 
 def judge_all(settings: Settings, sources: Files, choices: IntakeChoices) -> None:
-    """Rebuild stages from their files, and leave it to `send_all` to put each on record, when its turn has come.
+    """Rebuild stages from their files; `send_all` records each in the ledger when it comes to that dataset.
 
     Args:
-        settings: where the stages and the warehouse lie.
-        sources: what is taken in.
+        settings: the place of stages and warehouse.
+        sources: the files of each dataset.
         choices: what the caller chose.
 
     Raises:
@@ -99,13 +99,13 @@ def judge_all(settings: Settings, sources: Files, choices: IntakeChoices) -> Non
 
 
 def _each(settings: Settings, sources: Files, choices: IntakeChoices, take: Callable[[str], int]) -> None:
-    """Take in every dataset, in the order of PUSHED, each with its record.
+    """Take in every dataset, in the order of PUSHED, each with its record of the run.
 
     Args:
-        settings: where everything lies.
-        sources: by dataset, its files.
+        settings: the place of all files.
+        sources: the files of each dataset.
         choices: what the caller chose.
-        take: takes in a dataset, by its name; returns how many rows it has.
+        take: takes in a dataset, by its name; returns its number of rows.
 
     Raises:
         UsageError: a file cannot be used as it is; the error names all of them.
@@ -123,8 +123,8 @@ def refuse_unusable(settings: Settings, sources: Files, first: UsageError) -> No
     """Raise the error of a file, together with those of the files that were not read yet.
 
     Args:
-        settings: where the warehouse lies.
-        sources: by dataset, the files that were not read; nothing becomes of their rows.
+        settings: the place of the warehouse.
+        sources: by dataset, the files that were not read; they are read for errors only.
         first: the error that ended an intake.
 
     Raises:
@@ -137,4 +137,4 @@ def refuse_unusable(settings: Settings, sources: Files, first: UsageError) -> No
             with unusable.noted(), building(path, PUSHED[name], files, settings.warehouse, bounds):
                 pass
     unusable.refuse()
-    raise AssertionError  # it was noted
+    raise AssertionError  # not reached: `first` was noted

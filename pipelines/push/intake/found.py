@@ -1,6 +1,6 @@
 """What an intake found in the files of a dataset: counts, reasons, a preview, and advice about the files.
 
-What does not belong here: what is found in single files, for the plan (`pipelines.push.findings`).
+What does not belong here: findings about single files, for the plan (`pipelines.push.findings`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from schemas.columns import Dataset
 
 _PREVIEW_ROWS = 5
 MOST_REASONS = 20
-"""Most reasons that are shown of one dataset."""
+"""Most reasons that are shown for one dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Intake:
         quarantined: rows that are wrong in themselves.
         duplicate: rows that the input repeats.
         parked: rows whose send is not in the account (yet).
-        known: rows that the ledger has an attempt or an outcome of.
+        known: rows that have a call or an outcome in the ledger.
         pending: rows that are new and ready to be sent.
-        reasons: how many rows are held back for which reason, the most frequent 20.
+        reasons: the 20 most frequent reasons for which rows are held back, with the number of rows.
         preview: a few rows that are ready, without texts and phone numbers.
-        advice: what the files as a whole look like, and what to do about it.
+        advice: what is odd about the files as a whole, and what to do about it.
         decided: how many kinds of held revenue were decided about now.
     """
 
@@ -62,11 +62,11 @@ class Intake:
 
 
 def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) -> Intake:
-    """What an intake found, from a compared stage.
+    """Return what an intake found, from a compared stage.
 
     Args:
         compared: the stage.
-        dataset: what it holds.
+        dataset: the dataset of the stage.
         sources: the files that it was built from, in order.
     """
     if not sources:
@@ -95,7 +95,7 @@ def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
 def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequence[Path]) -> Iterator[str]:
     empty = "SELECT file FROM files WHERE list_contains(notes, ?) ORDER BY file"
     for (number,) in connection.execute(empty, [EMPTY]).fetchall():
-        if not paths[number].name.startswith("part-"):  # Spark writes such
+        if not paths[number].name.startswith("part-"):  # Spark writes empty part files
             yield f"{paths[number].name} is empty: export it again, or take it away."
     for one, two in equal_files([path for path in paths if path.stat().st_size]):
         yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
@@ -113,7 +113,7 @@ def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequ
 
 
 def held_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Why rows of a stage are held back: "outcome: reason" and how many rows, the most frequent first."""
+    """Return the reasons for which rows of a stage are held back: "outcome: reason" and rows, most frequent first."""
     found = connection.execute(
         "SELECT outcome || ': ' || reason, count(*) AS rows FROM verdicts GROUP BY ALL ORDER BY rows DESC, 1 LIMIT ?",
         [MOST_REASONS],
@@ -122,12 +122,12 @@ def held_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def all_reasons(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger) -> dict[str, int]:
-    """Why rows were left out, by the stage and by their calls, and how many: of each the most frequent first.
+    """Return reasons for which rows were left out, with their number: those of the stage, then those of calls.
 
     Args:
         connection: the stage.
-        name: what it holds.
-        ledger: what came of the calls.
+        name: the dataset of the stage.
+        ledger: the ledger, with the outcomes of calls.
     """
     with ledger.begin() as transaction:
         return held_reasons(connection) | reasons(transaction, name, MOST_REASONS)

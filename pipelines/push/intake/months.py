@@ -1,6 +1,6 @@
-"""The current input month by month: the outcomes of the rows whose own timestamp lies in a time.
+"""The current input month by month: the outcomes of rows by their own timestamp.
 
-A row without a time is of no month. What does not belong here: sending one month (`send.options`).
+A row without a time belongs to no month. What does not belong here: sending one month (`send.options`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from pipelines.settings import Settings
 
 @contextmanager
 def _beside_the_warehouse(settings: Settings, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The stage of a dataset, and the warehouse as `warehouse`."""
+    """Open the stage of a dataset, with the warehouse attached as `warehouse`."""
     with (
         opened(stage_path(settings, name)) as connection,
         beside(connection, settings.warehouse, "warehouse"),
@@ -25,12 +25,12 @@ def _beside_the_warehouse(settings: Settings, name: str) -> Iterator[duckdb.Duck
 
 
 def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[dict[str, int], int]:
-    """Rows of the current input by outcome, of those with a timestamp of that time; and how many of them differ.
+    """Return the rows of a period by outcome, and how many of them differ and are not acknowledged.
 
     Args:
-        settings: where the stage and the warehouse lie.
+        settings: the place of stage and warehouse.
         name: sends, clicks or revenue.
-        between: from the first instant up to the second.
+        between: the first instant, and the one after the last.
     """
     with _beside_the_warehouse(settings, name) as connection:
         found = connection.execute(
@@ -44,7 +44,7 @@ def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[di
 
 
 def outcomes_by_month(settings: Settings, name: str) -> dict[str, tuple[dict[str, int], int]]:
-    """As `outcomes_between`, of every month of the current input, such as 2026-10."""
+    """Return the same as `outcomes_between` for every month of the current input; keys such as 2026-10."""
     found: dict[str, tuple[dict[str, int], int]] = {}
     with _beside_the_warehouse(settings, name) as connection:
         rows = connection.execute(

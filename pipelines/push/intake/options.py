@@ -1,4 +1,4 @@
-"""How an intake is done: what its caller may choose.
+"""The options of an intake.
 
 What does not belong here: settings (`pipelines.settings`), and the options of sending (`push.send.options`).
 """
@@ -12,13 +12,13 @@ from pipelines.runs.recording import this_run
 
 @dataclass(frozen=True, slots=True)
 class IntakeChoices:
-    """How an intake is done.
+    """The options of an intake.
 
     Attributes:
-        changed: take in only datasets whose files are others than at their last intake, or have changed since.
-        ignore_unread: go on without the files that are named like a dataset and cannot be read.
-        attended: whether a person started this; else `.sql` files are read only if `sql_sources` is set.
-        on_progress: called once the rows of a dataset are judged.
+        changed: take in only datasets whose list of files, or a file in it, has changed since their last intake.
+        ignore_unread: go on without files that are named like a dataset and cannot be read.
+        attended: whether a person started this run; else `.sql` files are read only if `sql_sources` is set.
+        on_progress: called when the rows of a dataset are judged.
         run: the run's id in sync.runs; by default that of this process.
     """
 

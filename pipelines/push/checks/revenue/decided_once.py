@@ -1,10 +1,10 @@
-"""Revenue that a person decided is one sale with another: it stays so, whatever becomes of its send or its values.
+"""Keeps a decision that a row and another are one sale, even if the row's send or its own values change later.
 
-Where it is held, `same_rows` says what was decided. But a row whose send is pending again or differs is parked before
-that, and one that was changed since may equal no other row any more; as a new row it would be sent. It is a duplicate
-as long as the other sale is there: in the ledger, where the decision names it, or in the input. An earlier version
-noted no names: there it is one of the same message or contact, or with its amount among those decided about.
-What does not belong here: rows that nobody has decided about.
+For rows that are held, `same_rows` applies the decision. But a row is parked before that if its send is pending again
+or differs, and a row that was changed may no longer equal any other; either would be sent as a new row. Such a row is
+a duplicate as long as the other sale is there: in the ledger, if the decision names that sale, or in the input. An
+earlier version noted no names; then the other sale is one of the same message or contact, or one with the row's
+amount among those that were decided about. What does not belong here: rows without a decision.
 """
 
 import duckdb
@@ -26,31 +26,31 @@ ONCE = "decided by --same-rows-once: it is a row that is there already"
 """Why such a row is a duplicate."""
 
 WITH = "with:"
-"""Before a row and a sale that was sent, as JSON: by a decision the row is that sale."""
+"""Prefix of the key of a decision that a row is a sale that was sent; a JSON pair of both follows."""
 
 _NUMBER = "coalesce(ordinal, 1)"
 _IDENTITY = "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END"
 _WAITS = (
-    f"outcome = '{Outcome.PARKED}' AND code IS NULL"  # for its send; what is held for a decision has a code
+    f"outcome = '{Outcome.PARKED}' AND code IS NULL"  # for its send; a row held for a decision has a code
 )
 
 
 def with_sale(base: str, identity: str) -> str:
-    """What a decision that a row is a sale that was sent is known by, as SQL.
+    """Return SQL for the key of a decision that a row is a sale that was sent.
 
     Args:
-        base: what the row is known by, without a number, as SQL.
-        identity: the sale, likewise.
+        base: SQL for the identity of the row, without an occurrence number.
+        identity: SQL for the identity of the sale.
     """
     return f"'{WITH}' || to_json([{base}, {identity}])"
 
 
 def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Make duplicates of the rows that were decided to be one sale with a row that is there.
+    """Make duplicates of rows that were decided to be one sale with a row that is still there.
 
     Args:
-        connection: the stage's, with the tables `known`, `decided` and `parents`.
-        ledger: None where there is none yet.
+        connection: the connection of the stage, with the tables `known`, `decided` and `parents`.
+        ledger: None if there is no ledger yet.
     """
     if ledger is None or not count(connection, "SELECT count(*) FROM decided WHERE times < rows"):
         return
@@ -82,7 +82,7 @@ def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
 
 
 def _load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """The temporary table `sent_sales`: revenue that is in the account, or may be."""
+    """Make the temporary table `sent_sales`: revenue that is in the account, or may be."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sent_rows"
         " (outcome VARCHAR, message_id VARCHAR, contact VARCHAR, identity VARCHAR, amount BIGINT)"

@@ -1,18 +1,20 @@
-"""Revenue that is in the account, or may be, by what it was sent with and by what the input says of it now.
+"""Revenue that is or may be in the account: with the values it was sent with, and with those of the input now.
 
-A row with a record_id that is corrected in its file stays in the account as it was sent. A sale that another file has
-under another id may equal either of the two. As it was sent the row no longer stands in its file: beside it there a
-row is another sale, unless it says all that was sent, as where the records of the file were numbered again. What the
-file says now is compared with other files alone: those of other parts of the input know it by the ledger.
+If a row with a record_id is corrected in its file, the account keeps what was sent. The same sale in another file,
+under another id, may equal either version. In its own file the version that was sent no longer exists: a row of that
+file that is like it is another sale, unless it equals all that was sent, as when the file's records were renumbered.
+The version that the file has now is compared with other files only. Rows of other parts of the input are compared
+with what the ledger notes of that version.
 
     sent   revenue in the account or in doubt: `content` and `likeness` as it was sent, without the tag of the digest,
-           since they hold no phone number; `is_other` where the input has it and says something else, or may
-    faces  the same by `likeness`, and what the input says of those that are other: `is_now`
-    said   by identity, what the ledger has of that of every part of the input, and whether it is of this one
+           since neither holds a phone number; `is_other` if the input has the row with other content, or may have
+    faces  the same by `likeness`, and a second row with the present likeness (`is_now`) of each that `is_other`
+    said   by identity, the present likeness that the ledger notes, for every part of the input, and whether the row
+           is of this part
     since  when each file came into the input
     calls  when each call was meant to be sent
 
-What does not belong here: what becomes of rows that equal one of them (`same_rows`), and rows that have left the
+What does not belong here: what happens to rows that equal one of them (`same_rows`), and rows that have left the
 input (`replaced`).
 """
 
@@ -39,8 +41,8 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """Make the tables of this module.
 
     Args:
-        connection: the stage's, with the table `known`.
-        ledger: an open one.
+        connection: the connection of the stage, with the table `known`.
+        ledger: an open ledger.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
     insert(connection, "calls", call_times(ledger))
@@ -62,7 +64,7 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         f"INSERT INTO faces SELECT identity, base, {_LIKENESS}, NULL, moment, source, i.file, true, true"
         " FROM sent JOIN (SELECT seq, file, message_id, offer_id, revenue FROM input) AS i USING (seq)"
         " WHERE is_other;"
-        # held back by now: it is broken, or in conflict with another
+        # the row is held back now: it is broken, or in conflict with another
         f"INSERT INTO faces SELECT identity, identity, {_LIKENESS}, NULL, moment, source, i.file, true, true"
         " FROM sent JOIN (SELECT base AS key, file, message_id, offer_id, revenue FROM input"
         " WHERE seq IN (SELECT seq FROM verdicts)) AS i ON key = identity WHERE NOT is_in"
@@ -79,10 +81,11 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 
 def note_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """Note in the ledger what the input says of revenue that was sent otherwise, for other parts of the input.
+    """Note in the ledger the present likeness of corrected revenue, so that other parts of the input can use it.
 
     Args:
-        connection: the stage's, compared; it has the tables of this module where both sides have revenue.
+        connection: the connection of the stage, compared; it has this module's tables if input and ledger have
+            revenue.
         ledger: open for writing.
     """
     if is_empty(connection) or not is_any(connection, "known WHERE ours"):
@@ -98,7 +101,7 @@ def note_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """The likeness of what the ledger took over, or an older program sent: by its message and amount there."""
+    """Compute the likeness of rows that the ledger has without one, from their message and amount there."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sent_with (identity VARCHAR, of_message VARCHAR, amount BIGINT)"
     )
@@ -125,9 +128,9 @@ def _load_since(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 
 def like_sent() -> str:
-    """Rows that are not in the account, each with one that is and is like it, as a query: seq, identity of that one.
+    """Return a query for rows that are not in the account, each with a sent row that is like it: seq, identity.
 
-    A row that a call has left pending or rejected is compared with those that were sent from other files.
+    A row that a call has left pending or rejected is compared only with rows that were sent from other files.
     """
     others = (
         "f.base <> r.base AND (mine IS NULL OR from_file <> f.source) AND CASE"

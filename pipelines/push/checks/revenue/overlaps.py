@@ -1,11 +1,11 @@
 """Revenue without a record_id that equals a row sent from a file outside the input: exports that overlap.
 
-Where both files are in the input, their equal rows are numbered one after the other, and those that are new are held
-for a decision (`same_rows`). So are they where the files are pushed one by one: rows that were sent from a file which
-is still there, but not in the input, count as rows before those of the input. A file whose rows are all in the input
-has only been renamed, converted, cut into several or added to, and one that is gone was replaced (`replaced`): their
-rows are the ones that were sent. So are those of a program that noted no file. What does not belong here: what
-becomes of rows that are held (`same_rows`).
+If both files are in the input, their equal rows are numbered in one sequence, and new ones are held for a decision
+(`same_rows`). The same holds if the files are pushed one by one: rows sent from a file that still exists, but is not
+in the input, count before those of the input. Two kinds of files do not count, because their rows are the ones that
+were sent: a file whose rows are all in the input was only renamed, converted, split or extended, and a file that no
+longer exists was replaced (`replaced`). Rows sent by a program that noted no file do not count either. What does not
+belong here: what happens to rows that are held (`same_rows`).
 """
 
 from pathlib import Path
@@ -21,18 +21,18 @@ from pipelines.warehouse.structure.tables import insert
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 BASE = "left(identity, 40)"
-"""What revenue without a record_id is known by, without its number, as SQL."""
+"""SQL for the identity of revenue without a record_id, without its occurrence number."""
 
 
 def renumber(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Number equal rows again, by what the ledger knows now.
+    """Number equal rows again, from what the ledger knows now.
 
-    Leaves the temporary tables `sources` (file, source: the number of each file of the input, where it has one) and
-    `sent_before` (base, rows: how many equal rows count before those of the input, places: the files they are of).
+    Makes the temporary tables `sources` (file, source: the number of each file of the input that has one) and
+    `sent_before` (base, rows: how many equal rows count before those of the input, places: the names of their files).
 
     Args:
-        connection: the stage's, with the table `known`; of revenue.
-        ledger: None where there is none yet.
+        connection: the connection of a stage of revenue, with the table `known`.
+        ledger: None if there is no ledger yet.
     """
     connection.execute(
         "DELETE FROM ordinals WHERE own IS NULL;"
@@ -57,7 +57,7 @@ def renumber(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> No
 
 
 def _is_there(path: str) -> bool:
-    """Whether a file of an earlier push is where it was; one that may not be looked at is not."""
+    """Return whether a file of an earlier push still exists; false if that may not be looked up."""
     try:
         return Path(path).exists()
     except OSError:
@@ -65,7 +65,7 @@ def _is_there(path: str) -> bool:
 
 
 def _find(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> int:
-    """Fill `sent_before`; returns how many rows it has."""
+    """Fill `sent_before`; return how many rows it has."""
     connection.execute("CREATE OR REPLACE TEMP TABLE source_names (source BIGINT, label VARCHAR)")
     _insert(connection, "source_names", (list(numbers.values()), [Path(path).name for path in numbers]))
     connection.execute(

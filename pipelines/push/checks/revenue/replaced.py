@@ -1,25 +1,28 @@
-"""Revenue that was sent and has left the input since, and new rows that may be what it was corrected to.
+"""Revenue that was sent and has left the input, and new rows that may be its corrected version.
 
-    NEW_AMOUNT a row without a record_id that equals one that has left in all but the amount
-    REPLACED   in whatever file and under whatever ids: one of the same message with the same time or amount, or of
-               the same contact with the same time and amount.
-               Without a record_id also: one of the same message, in a file that the one that has left seems to have
-               stood in: it was in the input when that one was sent, or it came later and has rows that were sent
-               before, as a new export has. So does one of the same contact and amount, if its file has rows that
-               were sent at all: a file that only ever has what is new has none.
-               So does one of any contact with the same time, offer and amount, in the file that the one that has left
-               stood in, or where that file has left the input, in one that has half of its rows: as many as have
-               left it. A day alone is the time of many sales: there the file must have rows that were sent
-               Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
-               both sides are of the same messages
+    NEW_AMOUNT a row without a record_id that equals a row that has left in everything but the amount
+    REPLACED   in any file and under any id: a row of the same message with the same time or amount, or of the same
+               contact with the same time and amount.
+               A row without a record_id also in these cases:
+               - It has the same message, and the row that has left seems to have been in its file: the file was in
+                 the input when that row was sent, or it came later and has rows that were sent before, as a new
+                 export has.
+               - It has the same contact and amount, and its file has rows that were sent: a file that only ever has
+                 new rows has none.
+               - It has the same time, offer and amount, for any contact, and is in the file that the other row was
+                 in; if that file has left the input, in a file that has half of its rows. At most as many rows count
+                 as have left. If the time is only a date, which many sales share, the file must have rows that were
+                 sent.
+               - It has the same message, and its file replaced others as a whole: 9 in 10 rows of both sides are of
+                 the same messages.
 
-A row that is there but says another sale by now, of another message, or with another time and amount, has left with
-what it was sent with: where records were numbered again, the sale stands under another id. That is held where the
-message and the time are the same.
+A row that still exists but is another sale now, with another message or another time and amount, has left with the
+values that it was sent with: if records were renumbered, the sale has another id now. A row of the same message and
+time is then held.
 
-The time of a row that has left is in the archive of this data directory alone. The amount of one that was taken over
-may be unknown; then it may be any. Where nothing has left, rows that are added are new. A row that left and was
-decided about does not count again. What does not belong here: what becomes of rows that are found (`same_rows`).
+The time of a row that has left is known only from the archive of this data directory. The amount of a row that was
+taken over may be unknown; then it equals any. If no row has left, added rows are new. A row that left and was decided
+about does not count again. What does not belong here: what happens to rows that are found (`same_rows`).
 """
 
 import duckdb
@@ -37,19 +40,19 @@ from schemas.values.money import sql_amount, sql_units
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 NEW_AMOUNT, REPLACED = "new_amount", "replaced"
-"""Our codes."""
+"""Our codes for rows that are found."""
 
 GONE = "gone:"
-"""Before the identity of a row that has left: it was decided about."""
+"""Prefix of the identity of a row that has left and was decided about."""
 
 _NEARLY_ALL = 0.9
-"""What two files must have in common for one to be taken for the other, corrected."""
+"""The share of rows that two files must share for one to count as the corrected version of the other."""
 
 _DAY = 86_400_000_000
-"""Microseconds."""
+"""Microseconds of a day."""
 
 REPLACED_COLUMNS = "seq BIGINT, code VARCHAR, identity VARCHAR"
-"""Of the temporary table `replaced`."""
+"""Columns of the temporary table `replaced`."""
 
 _GONE = {
     "identity": "VARCHAR",
@@ -66,15 +69,15 @@ _GONE = {
 
 
 def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive: str) -> None:
-    """Fill the temporary table `replaced`: new rows, each with one that it may stand for.
+    """Fill the temporary table `replaced`: new rows, each with a row that has left and that it may stand for.
 
-    Needs `known`, `held`, `parents`, `sources`, `sent`, `since`, `calls` and `decided` (see `compare`, `same_rows`,
-    `like_sent`).
+    Needs the tables `known`, `held`, `parents`, `sources`, `sent`, `since`, `calls` and `decided` (see `compare`,
+    `same_rows`, `like_sent`).
 
     Args:
-        connection: the stage's.
-        ledger: an open one.
-        archive: what to select archived revenue from; "" where nothing is archived.
+        connection: the connection of the stage.
+        ledger: an open ledger.
+        archive: the relation to select archived revenue from; "" if nothing is archived.
     """
     if not is_any(connection, f"ready WHERE {IS_UNSENT}"):
         return
@@ -93,7 +96,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
         " JOIN gone AS g USING (identity) LEFT JOIN since USING (file) LEFT JOIN kept USING (file)"
         f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
-        " AND (n.base IN (SELECT base FROM decided)"  # what was decided stays so, whatever the file is called
+        " AND (n.base IN (SELECT base FROM decided)"  # a decision stays, whatever the name of the file
         "  OR g.ours AND n.same_message AND n.file IN (SELECT file FROM took_over)"
         "   AND g.place IN (SELECT place FROM given_up)"
         "  OR g.ours AND CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
@@ -102,34 +105,34 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
 
 
 _UNNAMED = f"record_id IS NULL AND {IS_UNSENT}"
-"""A record_id tells what is new, unless something else says that it was renamed."""
+"""A row with a record_id is new by its id, unless something else says that the record was renamed."""
 
 _OPEN = f"(n.base IN (SELECT base FROM decided) OR '{GONE}' || g.identity NOT IN (SELECT base FROM decided))"
 
 
 def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """The temporary table `gone`: revenue that was sent and is in no part's input any more."""
+    """Make the temporary table `gone`: revenue that was sent and is in no part of the input now."""
     declared = ", ".join(f"{name} {kind}" for name, kind in _GONE.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE left_out_of ({declared})")
     for rows in ledger_rows(ledger, REVENUE, tuple(_GONE), every_part=True):
         insert(connection, "left_out_of", rows)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE gone AS SELECT"
-        # what the ledger took over has its contact by its send alone
+        # for rows that the ledger took over, the contact is known from the send only
         " g.* REPLACE (coalesce(contact, contact_of_send) AS contact), moment, coalesce(source, 0) AS place,"
-        # without the number of a repeat
+        # without the occurrence number
         f" CASE WHEN starts_with(identity, 'content:') THEN {BASE} END AS base"
         " FROM left_out_of AS g JOIN calls USING (chunk) LEFT JOIN (SELECT identity AS send,"
         " contact AS contact_of_send FROM parents) ON send = message_id"
         f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
         " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END"
-        # an equal row of another file is here, which is held
+        # an equal row of another file is in the input, and is held
         f" AND {BASE} NOT IN (SELECT base FROM sent_before)"
     )
 
 
 def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
-    """The temporary table `timed`: rows of `gone` whose time is known, with it; and those that say another sale."""
+    """Make the temporary table `timed`: rows of `gone` with a known time, and rows that are another sale now."""
     rows = (
         archive or "(SELECT '' AS identity, 0 AS content, NULL::TIMESTAMPTZ AS happened_at, '' AS offer_id)"
     )
@@ -151,11 +154,11 @@ def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
 
 
 def _load_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Temporary tables: `kept`, since when a file has rows that were sent; `heirs`, `given_up` and `took_over`.
+    """Make the temporary tables `kept` (when a row of a file was first sent), `heirs`, `given_up`, `took_over`.
 
-    The heirs of a file that has left the input are those that have half of what was sent from it; else it is its own.
-    Rows are paired by message, as many as both sides have. Files that have left the input are given up where 9 in 10
-    of their rows that have left have a new one; a file took over where 9 in 10 of its rows are such new ones.
+    The heirs of a file that has left the input are the files that have half of the rows sent from it; a file in the
+    input is its own heir. Rows are paired by message. A file that has left is given up if 9 in 10 of its rows that
+    have left have a new row as a pair. A file took over if 9 in 10 of its rows are such new rows.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
@@ -175,7 +178,7 @@ def _load_files(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _heirs() -> str:
-    """Which files have what was sent from a file, as a query: place, file."""
+    """Return a query for the files that have the rows sent from a file: place, file."""
     rows = "SELECT coalesce(source, 0) AS place, file, count(*) AS rows FROM sent WHERE ours GROUP BY ALL"
     return (
         "SELECT source AS place, file FROM sources UNION ALL"
@@ -185,7 +188,7 @@ def _heirs() -> str:
 
 
 def _matched(one: str, other: str, by: str) -> str:
-    """The groups of a table of rows by message, beside what the other has of each message in all."""
+    """Return SQL that joins the groups of a table of rows by message with what the other has of each message."""
     return (
         f"SELECT a.{by} FROM {one} AS a LEFT JOIN (SELECT message_id, sum(rows) AS rows FROM {other}"
         f" GROUP BY message_id) AS b ON b.message_id = a.message_id GROUP BY a.{by}"
@@ -193,7 +196,7 @@ def _matched(one: str, other: str, by: str) -> str:
 
 
 def _with_amounts_of_gone() -> str:
-    """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
+    """Return a query for new rows, each with its identity if it had the amount of a gone row of its message."""
     amount = sql_amount("amount")
     before = identity_base(REVENUE, PUSHED[REVENUE].fields)
     return (
@@ -204,12 +207,12 @@ def _with_amounts_of_gone() -> str:
 
 
 def _alike() -> str:
-    """New rows, each with those that are gone and so like it that they are taken for the same sale under other ids.
+    """Return a query for new rows, each with gone rows so like it that they count as the same sale under another id.
 
-    A row with a record_id is new beside one that had none, though message and time are the same.
+    A row with a record_id is new if the gone row had none, even if message and time are the same.
     """
     row = "SELECT ready.seq, ready.base, gone.identity FROM ready JOIN"
-    # an amount that is not known may be any
+    # an unknown amount equals any
     amount = f"coalesce(gone.amount = {sql_units('ready.revenue')}, true)"
     return (
         f"{row} gone ON gone.message_id = ready.message_id AND {amount} WHERE {IS_UNSENT}"
@@ -221,10 +224,11 @@ def _alike() -> str:
 
 
 def _moved() -> str:
-    """New rows, each with one that has left its file and says the same of another message, be it another contact's.
+    """Return a query for new rows, each with a gone row of its file and the same values, but another message.
 
-    What was decided is kept as it is without it (`decided_once`): such rows, on either side, do not count again. One
-    that has left may be this one even where another new one is of its message, which tells less.
+    The contact may be another too. Rows that were decided about, on either side, do not count: `decided_once` keeps
+    their decision. A gone row counts here even if another new row has its message, because the message is weaker
+    evidence.
     """
     alike = "file, happened_at, amount, offer_id"
     numbered = f"row_number() OVER (PARTITION BY {alike} ORDER BY"
@@ -247,7 +251,7 @@ def _moved() -> str:
 
 
 def _pairs() -> str:
-    """New rows, each with rows that are gone of its message, or of its contact and amount."""
+    """Return a query for new rows, each with the gone rows of its message, or of its contact and amount."""
     row = "ready.seq, ready.base, ready.file, gone.identity"
     which = f"({_UNNAMED} OR {IS_UNSENT} AND ready.base IN (SELECT base FROM decided))"
     return (

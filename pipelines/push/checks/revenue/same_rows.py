@@ -1,16 +1,17 @@
-"""Revenue that may be there twice: held (parked) until a person decides whether it is one sale or several.
+"""Revenue that may be in the account twice: held (parked) until a person decides whether it is one sale or several.
 
-    SAME_ROWS  a row without a record_id that stands in several files, be they pushed together or one by one
-    LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of the
-               file that it stands in are left alone where that was in the input by then: they are other sales.
-               One that was corrected since counts as it was sent, and as another file has it now; beside it in its
-               own file a row is held that says all that it was sent with: the records were numbered again
-    LIKE_FILES likewise a row of another file, neither of them sent
+    SAME_ROWS  a row without a record_id that is in several files, pushed together or one by one
+    LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. It is not held
+               if it is in the file of the sent row, and that file was in the input when the row was sent: then it is
+               another sale. A sent row that was corrected counts with the values it was sent with and, for other
+               files, with its present values. In its own file a row is held that equals all that was sent: the
+               records were renumbered
+    LIKE_FILES the same for a row of another file, if neither was sent
     NEW_AMOUNT, REPLACED  a row that may be the correction of one that was sent and has left the files (`replaced`)
 
-Rows that a call has left pending or rejected are held like new ones. Equal rows within one file are as many sales.
-A decision is kept in the ledger by what the rows are known by, and for how many of them it was: what is added later
-is held again. What does not belong here: rows with one key (`checks.conflicts`).
+Rows that a call has left pending or rejected are held like new ones. Equal rows within one file are several sales.
+The ledger keeps a decision by the identity of the rows, and for how many of them it was: rows that are added later
+are held again. What does not belong here: rows with one key (`checks.conflicts`).
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
 
 SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
-"""Our codes."""
+"""Our codes for rows that are held."""
 
 _WHY = {
     SAME_ROWS: "the same row, without a record_id, stands in several files; "
@@ -51,7 +52,7 @@ _NUMBER = "coalesce(ordinal, 1)"
 
 
 class Choice(StrEnum):
-    """What rows that may be one sale are."""
+    """Whether rows that may be one sale are several sales or one."""
 
     COUNT = "count"
     ONCE = "once"
@@ -62,8 +63,8 @@ class Decision:
     """What a person decides about all rows that are held.
 
     Attributes:
-        choice: whether they count as they stand, or are one with what they equal.
-        reason: why; kept with it.
+        choice: whether each row is a sale, or one sale with the row that it equals.
+        reason: the reason, kept with the decision.
     """
 
     choice: Choice
@@ -73,15 +74,15 @@ class Decision:
 def hold_same(
     connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, decision: Decision | None, archive: str
 ) -> None:
-    """Park what may be there twice and was not decided about; with a decision, decide first.
+    """Park rows that may be in the account twice and were not decided about; with a decision, apply it first.
 
-    Leaves the temporary table `decided` (base, rows, times, is_new): `new_decided` has what is to be kept of it.
+    Makes the temporary table `decided` (base, rows, times, is_new); `new_decided` returns the rows of it to keep.
 
     Args:
-        connection: the stage's, with the table `known`.
-        ledger: None where there is none yet.
-        decision: about all rows that are held; None: they stay held.
-        archive: what to select archived revenue from; "" where nothing is archived.
+        connection: the connection of the stage, with the table `known`.
+        ledger: None if there is no ledger yet.
+        decision: about all rows that are held; with None they stay held.
+        archive: the relation to select archived revenue from; "" if nothing is archived.
     """
     no_decisions(connection)
     for rows in decided(ledger) if ledger else ():
@@ -112,21 +113,21 @@ def no_decisions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
-    """What `hold_same` decided now."""
+    """Return the decisions that `hold_same` has made now."""
     found = connection.execute("SELECT base, rows, times FROM decided WHERE is_new ORDER BY base").fetchall()
     return [Decided(*row) for row in found]
 
 
 def number_decided(connection: duckdb.DuckDBPyConnection) -> int:
-    """About how many kinds of rows `hold_same` decided now, those that have left the input among them."""
+    """Return how many identities `hold_same` decided about now, with those of rows that have left the input."""
     of_rows = f"NOT starts_with(base, '{WITH}')"
     return count(connection, f"SELECT count(*) FROM decided WHERE is_new AND {of_rows}")
 
 
 def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, archive: str) -> None:
-    """The temporary table `held`: rows that are not in the ledger and may be there twice; each once.
+    """Make the temporary table `held`: rows that are not in the ledger and may be in the account twice; each once.
 
-    Beside it `like_one` and `replaced`: the sent rows that they may be.
+    Also makes `like_one` and `replaced`, with the sent rows that they may be.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR);"
@@ -162,9 +163,9 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, arc
 
 
 def _find_alike(connection: duckdb.DuckDBPyConnection) -> None:
-    """Rows of different files that are alike and none of which was sent; within one file they are several sales.
+    """Hold rows of different files that are alike and of which none was sent; within one file they are several sales.
 
-    One that a call has left pending is to be sent too, but only beside a new one was it not compared before.
+    A row that a call has left pending will be sent too, but it was compared before; so one of the rows must be new.
     """
     if count(connection, "SELECT count(*) FROM files") < 2:
         return
@@ -184,7 +185,7 @@ def _find_alike(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
-    """Decide about what is held and was not decided, or for fewer rows."""
+    """Decide about rows that are held without a decision, or with one for fewer rows."""
     _find_once(connection)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT base, max(number) AS most,"
@@ -206,7 +207,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
             " JOIN fresh ON fresh.base = held.base"
             " JOIN (FROM like_one UNION SELECT seq, identity FROM replaced) AS s USING (seq)"
         )
-    # those that have left are decided about with them: what is added later is no correction of them
+    # rows that have left are decided about too, so that a row added later is no correction of them
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE settled AS SELECT DISTINCT '{GONE}' || identity AS base FROM replaced"
         " JOIN held USING (seq) JOIN fresh ON fresh.base = held.base;"
@@ -216,9 +217,9 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
 
 
 def _find_once(connection: duckdb.DuckDBPyConnection) -> None:
-    """The temporary table `once`: of rows alike in several files, those of the file that has the most of them.
+    """Make the temporary table `once`: of rows alike in several files, those of the file that has most of them.
 
-    None where another of them may stand for a sale that was sent: then all of them are that one.
+    It has none of them if one may stand for a sale that was sent: then all of them are that sale.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE once (base VARCHAR, rows BIGINT)")
     if is_any(connection, f"held WHERE code = '{LIKE_FILES}'"):

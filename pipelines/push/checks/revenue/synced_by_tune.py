@@ -1,7 +1,7 @@
-"""Revenue of offers that TUNE syncs to Trackly by itself: pushed as well, it would count twice, so it is parked.
+"""Revenue of offers that TUNE syncs to Trackly by itself: it is parked, because a push would count it twice.
 
-The API's page says that the sync looks back 7 days. What does not belong here: revenue that other files may have
-sent already (`same_rows`).
+The API's page says that the sync looks back 7 days. What does not belong here: revenue that other files may have sent
+already (`same_rows`).
 """
 
 import duckdb
@@ -17,7 +17,7 @@ _PLATFORM = "tune"
 """The network whose offers' revenue Trackly fetches every hour (/api-reference/v2/history/import-revenue)."""
 
 _DAYS = 7
-"""How far each of these fetches looks back."""
+"""Days that each of these fetches looks back."""
 
 SYNCED = (
     "offer_id: TUNE brings the revenue of these days itself, so that it would count twice, and a row without a time "
@@ -35,9 +35,9 @@ def note_synced(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Park what is in `synced` from 7 days before the first intake on, and for ever.
+    """Park rows of `synced` that are not older than 7 days before the first intake. They stay parked.
 
-    A row that the sync has counted must not go once it is older, so the day is that of the first intake and not
+    A row that the sync has counted must not be sent when it is older, so the day of the first intake counts and not
     today. A row without a time may be of any day.
     """
     if not is_any(connection, "synced"):
