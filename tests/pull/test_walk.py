@@ -1,4 +1,4 @@
-"""The walk of a page of contacts in docs/architecture.md, traced: each module once, and data is handed on."""
+"""The walk of a page of contacts in docs/architecture.md, traced: each step once and in order; data is handed on."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from profiled import Begun, profiled
+from profiled import Begun, Steps, profiled, steps_below
 
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, seed_account
@@ -14,6 +14,7 @@ from pipelines.settings import Settings
 
 ROOT = f"{Path(__file__).parents[2]}/pipelines/"
 ROOMS = ("pull/", "trackly/")
+NAMED = steps_below("A page of contacts")
 WALK = [
     "pull/read/scan",
     "pull/read/chain",
@@ -62,16 +63,18 @@ def caller(frame: FrameType) -> str:
 
 
 class Tracer:
-    """Notes each call that enters a module of the rooms from another.
+    """Notes each call that enters a module of the rooms from another, and each that the page names.
 
     A coroutine that goes on is no call, and the writer that waits for a batch is not on the way of a page.
     """
 
     def __init__(self) -> None:
         self.entered: list[tuple[str, str]] = []
+        self.steps = Steps(NAMED)
         self._begun = Begun()
 
-    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        self.steps(frame, event, arg)
         name = module(frame) if event == "call" else ""
         if not name or frame.f_code.co_name.startswith("__init__") or not self._begun(frame):
             return
@@ -85,6 +88,9 @@ def test_a_page_enters_each_module_once(settings: Settings) -> None:
     """From the scan to the spool, and from the batch to the data file; what ends a snapshot is not the page's way."""
     tracer = Tracer()
     profiled(tracer, lambda: pull(settings, ["contacts"], "run"))
+    assert tracer.steps.entered == NAMED
+    assert len(NAMED) > 18  # the table was found
+
     entered = tracer.entered
     at = entered.index(("pull/read/scan", "scan"))
     end = entered.index(("pull/replies/spool", "put"))
