@@ -1,10 +1,10 @@
-"""Push: history rows from files, validated, in chunks, through the ledger, into the account.
+"""Push: sends history rows from files to the account: validated, in chunks, recorded in the ledger.
 
     files ─▶ parse ─▶ stage ─▶ checks ─▶ intake ─▶ send, revenue ─▶ audit
-             values: what a text means             ledger: what was meant to be sent, and what came of it
+             values: what a text means             ledger: what was meant to be sent, and its outcome
 
-Here lie the whole push and its two halves for an orchestrator (`run`), sending one dataset after the other
-(`send_datasets`), the dry run (`plan`, with what was found in files: `findings`), what a person settles (`resolve`),
-the outcomes of rows (`outcomes`), and what a run has done (`figures`). What does not
-belong here: HTTP (`pipelines.trackly`), and reading contacts (`pipelines.pull`).
+This folder holds the whole push and its two halves for an orchestrator (`run`), sending one dataset after the other
+(`send_datasets`), the dry run (`plan`, and `findings` for what was found in files), the decisions of a person
+(`resolve`), the outcomes of rows (`outcomes`), and the figures of a run (`figures`). What does not belong here: HTTP
+(`pipelines.trackly`), and reading contacts (`pipelines.pull`).
 """

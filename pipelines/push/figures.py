@@ -1,6 +1,6 @@
-"""What one push has done, as its record has it: sent, accepted, left out, pending; and how its input stands then.
+"""The figures of one push in its record: rows sent, accepted, left out and pending, and the outcomes of its input.
 
-What does not belong here: the counts of the input by themselves (`ledger.status`), and showing figures.
+What does not belong here: the counts of the input alone (`ledger.status`), and showing figures.
 """
 
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def figures_recorded(
     ledger: Ledger,
     compared: Compared,
 ) -> Iterator[None]:
-    """Fill in the record of a push, also where it fails, is stopped or killed: it shows how far it came.
+    """Fill in the record of a push, even if it fails, is stopped or is killed: the record shows how far it came.
 
     Args:
         data_dir: the data directory.
-        record: of the push of one dataset, which began before anything was sent.
-        client: what sends.
-        ledger: the ledger, as it is before anything is sent.
-        compared: the stage, compared with it, of the period that the push is about.
+        record: the record of the push of one dataset, which began before anything was sent.
+        client: the client that sends.
+        ledger: the ledger, before anything is sent.
+        compared: the stage of the push's period, compared with the ledger.
     """
     began = _Began(client.requests, client.retries, ledger.last_chunk(compared.dataset), compared.new_later())
     record.left_out = compared.held_back()
@@ -77,7 +77,7 @@ def figures_recorded(
 
 
 class _Began(NamedTuple):
-    """How things stood when a push began: requests and retries so far, the last call, new rows of other periods."""
+    """The counts when a push began: requests, retries, the number of the last call, new rows of other periods."""
 
     requests: int
     retries: int

@@ -1,4 +1,4 @@
-"""What is known of a row's outcome (its code and text), and the counts of outcomes.
+"""The verdict on a row (outcome, code and text), and the counts of outcomes.
 
 What does not belong here: the outcomes themselves (`schemas.values.outcomes`), and how a row gets one
 (`checks.validate`, `send.answers`, `ledger`).
@@ -29,23 +29,23 @@ __all__ = [
 
 
 NO_ANSWER = "no_answer"
-"""Our code for rows that were sent without a usable answer."""
+"""Our code for rows of a call that had no usable answer."""
 
 NOT_NAMED = "not_named"
-"""Our code for rows of a call that failed in part, where the answer does not say which."""
+"""Our code for rows of a call that failed in part, if the answer does not say which rows."""
 
 UNSETTLED = (NO_ANSWER, NOT_NAMED)
 """Codes of rows in doubt that a later reading may settle."""
 
 NO_READING = "no_reading"
-"""Our code for rows in doubt that no reading can settle: what their contacts held before is not on record."""
+"""Our code for rows in doubt that no reading can settle, because their contacts' totals before are not recorded."""
 
 UNREAD = (
     "by hand: what its contact had before it, and was given since, is not all on record, so that no push can settle"
     " it; look in Trackly whether the contact has it"
 )
-"""Why: its call was taken over from another record than the ledger, was of a program that read no totals, or calls
-were taken over since that may be of its contact."""
+"""The reason for NO_READING: the row's call was taken over from another record than the ledger, or made by a program
+that read no totals, or calls were taken over since that may be of the same contact."""
 
 SETTLED = "settled"
 """Our code for rows that a reading has shown to be in the account."""
@@ -54,25 +54,25 @@ RESOLVED = "resolved"
 """Our code for rows in doubt that a person settled."""
 
 CONTRADICTED = "contradicted"
-"""Our code for rows in doubt that a person had settled otherwise than a reading showed afterwards."""
+"""Our code for rows in doubt that a person had settled in one way, and a later reading in another."""
 
 LEFT_TO_PERSON = (NO_READING, CONTRADICTED)
-"""Codes of rows in doubt that no reading settles: it cannot, or would override what a person said."""
+"""Codes of rows in doubt that no reading settles: it cannot, or it would override a person's decision."""
 
 NOT_SENT = "not_sent"
 """Our code for rows of a call that was not carried out."""
 
 
 EVIDENCE = "beyond what was acknowledged"
-"""How the figures of a contact begin that a verdict rests on. They end its text; its cause stands before them."""
+"""First words of a contact's figures at the end of a verdict's text; the cause stands before them."""
 
 
 def cause(text: str, outcome: Outcome) -> str:
-    """The text of a verdict without figures of the row: rows with one cause have one text.
+    """Return the text of a verdict without the figures of the row, so that rows with one cause have one text.
 
     Args:
-        text: of the verdict.
-        outcome: of the verdict; earlier versions of the program wrote no cause before figures.
+        text: the text of the verdict.
+        outcome: the outcome of the verdict; earlier versions of the program wrote no cause before the figures.
     """
     before, figures, _ = text.partition(EVIDENCE)
     return before.rstrip(":; ") or CAUSES.get(outcome, "") if figures else text
@@ -83,16 +83,16 @@ CAUSES = {
     Outcome.PENDING: "the contact's totals do not have it",
     Outcome.IN_DOUBT: "the contact's totals do not settle it",
 }
-"""What the totals of a contact say of a row, by the outcome that this gives."""
+"""The cause by outcome: what the totals of a contact say about a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one row, and why.
+    """The outcome of one row, and the reason.
 
     Attributes:
         outcome: the outcome.
-        code: the API's code, or one of ours: "not_named", "no_answer", "not_sent", "already_there"; or "".
+        code: the API's code, or one of ours, such as "not_named", "no_answer", "not_sent", "already_there"; or "".
         message: the vendor's text, or ours; without personal data.
     """
 
@@ -103,16 +103,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How many rows of the current history input of one dataset have which outcome.
+    """Counts of the rows of one dataset's current input, by outcome.
 
     Attributes:
-        rows_in: rows of the input, malformed lines included; the others sum to it.
+        rows_in: rows of the input, malformed lines included; the other counts sum to it.
         accepted: in the account, through us.
-        duplicate: the account already had it before us, or the input repeats it.
+        duplicate: the account already had the row before us, or the input repeats it.
         rejected: refused by the API, with its code.
-        quarantined: not sent, since the row itself is wrong.
-        parked: not sent yet, since its send is not in the account.
-        in_doubt: sent without a usable answer, and not to be sent again on a guess (revenue only).
+        quarantined: not sent, because the row itself is wrong.
+        parked: not sent yet, because its send is not in the account, or because it waits for a decision.
+        in_doubt: sent without a usable answer; it is not sent again without proof (revenue only).
         pending: yet to be sent.
 
     Raises:
@@ -135,11 +135,11 @@ class Outcomes:
 
     @property
     def left_out(self) -> int:
-        """Rows that a finished push did not bring in, and that someone should look at."""
+        """Rows that a finished push did not bring into the account, and that a person should look at."""
         return sum(getattr(self, outcome.value) for outcome in LEFT_OUT)
 
     @classmethod
     def of(cls, rows_in: int, counted: Mapping[str, int]) -> "Outcomes":
-        """From the counts that are recorded; what is left of rows_in is pending."""
+        """Return counts from those that are recorded; the rest of rows_in is pending."""
         known = {name: n for name, n in counted.items() if name != Outcome.PENDING}
         return cls(rows_in=rows_in, pending=rows_in - sum(known.values()), **known)

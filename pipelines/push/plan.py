@@ -1,6 +1,6 @@
-"""The plan that `push --dry-run` shows: what a push would do now, without a trace on the ledger or the network.
+"""The plan that `push --dry-run` shows: what a push would do now. Ledger and network are not touched.
 
-What does not belong here: doing it (`run`).
+What does not belong here: the push itself (`run`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,11 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT
 
 _CALL_SECONDS = 1.0
-"""What a call of 1,000 records is taken to last as long as none was made."""
+"""Assumed seconds of a call of 1,000 records, until one was made."""
 
 
 EXAMPLES = 3
-"""Rows that are shown of each reason and file."""
+"""Rows that are shown for each reason and file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class Plan:
     """What a push of one dataset would do.
 
     Attributes:
-        intake: what becomes of each row, sends that are ready counted as if they were accepted.
-        chunks: requests it would take, if none has to be repeated.
+        intake: what was found in the files; sends that are ready count as accepted.
+        chunks: requests of the push, if none has to be repeated.
         bytes: size of their bodies together.
-        first_payload: the first body, as JSON; "" where there is nothing to send. Holds personal data.
-        seconds: how long the requests may take, at `call_seconds` each and as many at once as is set.
-        call_seconds: of earlier calls of the dataset, where `measured`; else an assumption.
-        measured: whether there were such calls.
-        files: each file, how it was read, and what becomes of its rows.
-        differing: rows that are in the account and say something else by now.
-        acknowledged: how many more do, and somebody has seen it.
-        unchecked: fields that could not be looked up, since nothing was pulled.
+        first_payload: the first body, as JSON; "" if nothing would be sent. It holds personal data.
+        seconds: expected time of the requests, from `call_seconds` and the requests under way at the same time.
+        call_seconds: average of earlier calls of the dataset if `measured`, else an assumption.
+        measured: whether there were earlier calls.
+        files: each file, how it was read, and the outcomes of its rows.
+        differing: rows in the account whose file now has other content, not acknowledged.
+        acknowledged: such rows that a person has acknowledged.
+        unchecked: fields that could not be looked up, because lists or offers were never pulled.
     """
 
     intake: Intake
@@ -68,18 +68,18 @@ class Plan:
 
     @property
     def left_out(self) -> int:
-        """Rows that would be left out, or were by an earlier push."""
+        """Rows that this push would leave out, or an earlier push did."""
         return sum(file.outcomes.get(outcome, 0) for file in self.files for outcome in LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """Of which rows a plan is, and how much it shows of those that are held back.
+    """Which rows a plan is about, and how much it shows of rows that are held back.
 
     Attributes:
-        examples: so many of each reason and file; None: all.
+        examples: rows shown for each reason and file; None for all.
         masked: whether only the form of their values is shown.
-        between: plan a push of this period alone; None: of all of the input.
+        between: plan a push of this period alone; None for all of the input.
     """
 
     examples: int | None = EXAMPLES
@@ -89,14 +89,14 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What a plan is made with.
+    """The inputs of a plan.
 
     Attributes:
-        settings: where everything lies.
-        ledger: None where there is none yet.
+        settings: the place of all files.
+        ledger: None if there is no ledger yet.
         on_progress: called after every batch.
-        decision: about revenue that may be there twice.
-        showing: of which rows, and how much of those that are held back.
+        decision: about revenue that may be in the account twice.
+        showing: which rows, and how much of those that are held back.
     """
 
     settings: Settings
@@ -107,7 +107,7 @@ class Planning:
 
 
 def make_plans(planning: Planning, sources: Mapping[str, Sequence[Source]]) -> dict[str, Plan]:
-    """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
+    """Plan the datasets in the order of PUSHED, in a temporary folder of the data directory.
 
     Raises:
         UsageError: a file cannot be used as it is; all such files are named.
@@ -134,7 +134,7 @@ def _plan(
 ) -> Plan:
     settings, ledger, showing = planning.settings, planning.ledger, planning.showing
     with judged(settings, path, dataset, sources, planning.on_progress):
-        pass  # it is read below with less memory
+        pass  # the stage is read below with less memory
     with opened(path) as connection:
         Privacy.of(settings).define(connection)
         with all_archived(settings, dataset.name) as archive:
@@ -146,7 +146,7 @@ def _plan(
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
         calls = count_calls(compared)
-        connection.rollback()  # clicks and revenue name sends of other months too
+        connection.rollback()  # clicks and revenue refer to sends of other months too
     measured = measured_seconds(ledger, dataset.name)
     each = _CALL_SECONDS if measured is None else measured
     return Plan(

@@ -1,6 +1,6 @@
-"""What a person decides about rows: those in doubt that no reading could settle, alarms, and rows that differ.
+"""The decisions of a person about rows: rows in doubt that no reading could settle, alarms, and rows that differ.
 
-Each has its list with the evidence, and the decision with its reason. What does not belong here: settling by reading
+Each kind has its list with the evidence, and each decision its reason. What does not belong here: settling by reading
 (`revenue.settle`), and revenue that is held before it is sent (`checks.revenue.same_rows`).
 """
 
@@ -33,10 +33,10 @@ from schemas.registry import PUSHED
 from schemas.values.money import amount_of
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
-"""What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
+"""What a person may decide: the row is in the account; it is not, send it; it is not, leave it out."""
 
 ACKNOWLEDGED = "acknowledged"
-"""What imports.resolutions says of rows that turned up after they were called absent, once a person has seen them."""
+"""The outcome in imports.resolutions of late revenue (found after it was called absent) that a person has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ class Doubt:
     """A row in doubt.
 
     Attributes:
-        identity: what it is known by.
+        identity: the identity of the row.
         message_id: its send.
-        amount: in the account's currency; None where it is on record nowhere.
+        amount: in the account's currency; None if no record has it.
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
-        code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, ambiguous,
-            or contradicted (a person settled it, and a reading showed otherwise).
-        evidence: what is known of it, as text.
-        in_input: whether the current input has it, not quarantined; else nothing would be sent of it.
+        code: no_answer and not_named (the next reading may settle the row), no_reading, contact_gone, ambiguous,
+            or contradicted (a person settled the row, and a reading showed otherwise).
+        evidence: what is known about the row, as text.
+        in_input: whether the current input has the row, not quarantined; else a decision to send it sends nothing.
     """
 
     identity: str
@@ -66,7 +66,7 @@ class Doubt:
 
 
 def in_doubt(settings: Settings) -> list[Doubt]:
-    """Every row in doubt, oldest call first.
+    """Return every row in doubt, oldest call first.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -87,14 +87,14 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     """Settle rows in doubt by hand; the reason is kept in imports.resolutions.
 
     Args:
-        settings: where the ledger and the warehouse lie.
+        settings: the place of ledger and warehouse.
         identities: the rows.
         outcome: one of BY_HAND; with `pending` the next push sends them.
-        reason: why, as a person wrote it.
+        reason: the person's reason.
 
     Raises:
-        UsageError: no reason, or no rows.
-        DataError: one of them is not in doubt; then none is settled.
+        UsageError: there is no reason, or no row.
+        DataError: one of the rows is not in doubt; then none is settled.
         BusyError: a push is under way.
         StorageError: the ledger or the warehouse cannot be written, or the ledger has forgotten revenue.
     """
@@ -103,7 +103,7 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
-        with ledger.begin(REVENUE) as connection:  # a slip is no run
+        with ledger.begin(REVENUE) as connection:  # a mistyped identity is not recorded as a run
             ledger_doubt.require_in_doubt(connection, identities)
         with _recorded(settings, outcome=outcome) as record:
             with ledger.begin(REVENUE) as connection:
@@ -115,22 +115,22 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
 
 @watched_push
 def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
-    """A person has seen revenue that is perhaps there twice, so that pushes go on; the reason is kept.
+    """Record that a person has seen revenue that may be in the account twice, so that pushes go on; keep the reason.
 
     Args:
-        settings: where the ledger and the warehouse lie.
-        alarm: its number.
-        reason: what was done about it, as a person wrote it.
+        settings: the place of ledger and warehouse.
+        alarm: the number of the alarm.
+        reason: what the person did about it.
 
     Raises:
-        UsageError: no reason.
+        UsageError: there is no reason.
         DataError: no alarm of this number is open.
         BusyError: a push is under way.
         StorageError: the ledger or the warehouse cannot be written.
     """
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        with ledger.begin(REVENUE) as connection:  # a slip is no run
+        with ledger.begin(REVENUE) as connection:  # a mistyped number is not recorded as a run
             ledger_alarms.require_open(connection, alarm)
         with _recorded(settings, acknowledged=alarm) as record:
             with ledger.begin(REVENUE) as connection:
@@ -143,11 +143,11 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
 
 
 def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.DifferingRow]:
-    """Rows of the last intake that are in the account and say something else in their file by now.
+    """Return the rows of the last intake that are in the account and whose file now has other content.
 
     Args:
-        settings: where the stages lie.
-        datasets: names out of PUSHED; one that was never taken in has no such rows.
+        settings: the place of the stages.
+        datasets: names out of PUSHED; a dataset that was never taken in has no such rows.
 
     Raises:
         StorageError: a stage cannot be used.
@@ -170,20 +170,20 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
 
 @watched_push
 def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: str) -> dict[str, int]:
-    """A person has seen the rows that differ from what was sent: they count as what they are.
+    """Record that a person has seen the rows that differ from what was sent.
 
-    What they say is kept with the reason, so that a further change of the same row is reported again.
+    Their present content is kept with the reason, so that a further change of the same row is reported again.
 
     Args:
-        settings: where the stages, the ledger and the warehouse lie.
+        settings: the place of stages, ledger and warehouse.
         datasets: names out of PUSHED.
-        reason: why they may differ, as that person wrote it.
+        reason: why the rows may differ, in the person's words.
 
     Returns:
         By dataset, how many rows were acknowledged now.
 
     Raises:
-        UsageError: no reason.
+        UsageError: there is no reason.
         BusyError: a push is under way.
         StorageError: a stage, the ledger or the warehouse cannot be written.
     """
@@ -191,7 +191,9 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
     names = [name for name in datasets if stage_path(settings, name).exists()]
     done = dict.fromkeys(names, 0)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        if not any(_unseen(settings, name) for name in names):  # a decision about nothing is no run
+        if not any(
+            _unseen(settings, name) for name in names
+        ):  # a decision about no row is not recorded as a run
             return done
         with _recorded(settings, differs=list(datasets)) as record:
             for name in names:
@@ -212,7 +214,7 @@ def _unseen(settings: Settings, name: str) -> bool:
 
 @contextmanager
 def _recorded(settings: Settings, **what: Any) -> Iterator[RunRecord]:
-    """A decision as a run; which rows it was about, and the reason, are in imports.resolutions."""
+    """Record a decision as a run; its rows and its reason are in imports.resolutions."""
     with recorded(settings.data_dir, this_run(), "resolve") as record:
         record.details = details(**what)
         yield record

@@ -1,7 +1,7 @@
-"""The push: intake of every dataset, then sends, then clicks and revenue, then what is published of it.
+"""The push: intake of every dataset, then sends, then clicks and revenue, then publishing their outcomes.
 
 `intake` and `send` are the two halves, for an orchestrator; `push` is both; `plan` shows what a push would do. What
-does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
+does not belong here: how rows are judged, cut, sent and counted; each of these has a module of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,8 +43,8 @@ class PushReport:
         outcomes: by dataset, the outcomes of the current input after the push.
         reasons: by dataset, why rows were left out or are pending, and how many.
         unread: files that are named like a dataset and were not read.
-        differing: by dataset, how many rows are in the account and differ from it in their file by now.
-        unsettled: what of revenue is open: rows that wait to be settled, and alarms.
+        differing: by dataset, how many rows in the account now have other content in their file.
+        unsettled: open revenue: rows that wait to be settled, and alarms.
     """
 
     intakes: dict[str, Intake]
@@ -78,7 +78,7 @@ def intake(
     """Read and judge history files, and record them as the current input. Sends nothing.
 
     Args:
-        settings: where history, warehouse and ledger lie.
+        settings: the place of history, warehouse and ledger.
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
         options: see `IntakeChoices`.
@@ -95,7 +95,7 @@ def intake(
     refuse_unread(sources, choices.ignore_unread)
     found = sources.found
     with failed_intake_recorded(settings, found, choices), _pushing(settings) as ledger:
-        hold_stages(settings.data_dir)  # they are sent later, by this process, which has no lock in between
+        hold_stages(settings.data_dir)  # this process sends the stages later, and holds no lock in between
         if choices.changed:
             found = {n: s for n, s in found.items() if not is_ready(settings, n, s)}
         return take_in_all(settings, found, ledger, choices)
@@ -103,10 +103,10 @@ def intake(
 
 @watched_push
 def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOptions]) -> dict[str, Outcomes]:
-    """Send what the last intake left to be sent, sends first, and wait for every answer.
+    """Send the rows that the last intake left pending, sends first, and wait for every answer.
 
     Args:
-        settings: the account, and where the stages and the ledger lie.
+        settings: the account, and the place of stages and ledger.
         datasets: names out of PUSHED.
         options: see `SendChoices`.
 
@@ -115,12 +115,12 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
 
     Raises:
         SettingsError: no key is set.
-        AccessError: the key or the account was refused; what was not sent is pending.
-        RequestError: the API refused a call as a whole; likewise.
-        ServiceError: no usable answer within the bounds; likewise.
+        AccessError: the key or the account was refused; rows that were not sent are pending.
+        RequestError: the API refused a call as a whole; rows that were not sent are pending.
+        ServiceError: no usable answer within the limits of retries; rows that were not sent are pending.
         BusyError: another push is under way.
         StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (`audit.lost_ledger`);
-            nothing leaves that is not on record.
+            no request leaves without its record.
     """
     choices = SendChoices(**options)
     with choices.on_record(settings.data_dir, datasets), _pushing(settings) as ledger:
@@ -137,15 +137,15 @@ def plan(
     decision: Decision | None = None,
     showing: Showing | None = None,
 ) -> PlanReport:
-    """What `push` would do with the input; the ledger, the warehouse and the network are left alone.
+    """Return what `push` would do with the input; ledger, warehouse and network are not touched.
 
     Args:
-        settings: where everything lies.
+        settings: the place of all files.
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
         on_progress: called after every batch.
-        decision: about revenue that may be there twice.
-        showing: of which rows, and how much of those that are held back.
+        decision: about revenue that may be in the account twice.
+        showing: which rows, and how much of those that are held back.
 
     Raises:
         UsageError: there is no history, or a file cannot be used.
@@ -167,14 +167,14 @@ def push(
     decision: Decision | None = None,
     **options: Unpack[SendOptions],
 ) -> PushReport:
-    """Take history in, send what is not in the account yet, and publish the outcomes, also of a push that failed.
+    """Take history in, send rows that are not in the account yet, and publish the outcomes, even if the push fails.
 
     Args:
-        settings: the account, and where everything lies.
+        settings: the account, and the place of all files.
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
-        ignore_unread: go on without the files that are named like a dataset and cannot be read.
-        decision: about revenue that may be there twice; kept, so that later pushes go by it.
+        ignore_unread: go on without files that are named like a dataset and cannot be read.
+        decision: about revenue that may be in the account twice; it is kept, so that later pushes follow it.
         options: see `SendChoices`.
 
     Raises:
@@ -213,7 +213,7 @@ def _push(
 
 @contextmanager
 def _pushing(settings: Settings) -> Iterator[Ledger]:
-    """The ledger, for the one push of this part of the input that may be under way."""
+    """Yield the ledger, locked: of each part of the input only one push may be under way."""
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         refuse_forgotten(settings, ledger)
         complete_killed(settings, ledger)

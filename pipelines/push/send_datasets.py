@@ -1,7 +1,7 @@
-"""Sending the stages of a push: sends first, then clicks and revenue, each with its record.
+"""Sends the stages of a push: sends first, then clicks and revenue, each with its record of the run.
 
-What does not belong here: what a push is called with and what it returns (`run`), the calls (`send.sender`), and how
-revenue is settled (`revenue.loop`).
+What does not belong here: the arguments and results of a push (`run`), the calls (`send.sender`), and settling
+revenue (`revenue.loop`).
 """
 
 import logging
@@ -39,12 +39,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of sending.
+    """The result of sending.
 
     Attributes:
-        intakes: by dataset whose input is new, what was found in it.
+        intakes: for datasets with new input, what was found in it.
         reasons: by dataset, why rows were left out and how many.
-        unsettled: what of revenue is open.
+        unsettled: open revenue.
     """
 
     intakes: dict[str, Intake]
@@ -59,19 +59,19 @@ async def send_all(
     choices: SendChoices,
     incoming: Incoming | None = None,
 ) -> Sent:
-    """Send what the stages of some datasets have to be sent, in the order of PUSHED.
+    """Send the new and pending rows of some datasets' stages, in the order of PUSHED.
 
-    Each stage is compared with the ledger once, when it is its turn: what it refers to has been sent by then.
+    Each stage is compared with the ledger once, when its turn comes: the sends that it refers to have been sent then.
 
     Args:
-        settings: the account, and where the stages lie.
+        settings: the account, and the place of the stages.
         datasets: names out of PUSHED.
         ledger: open, for the push that holds its locks.
-        choices: what the caller chose.
-        incoming: for stages that are not on record yet; they are put on record, also where the push has to stop.
+        choices: the options of the caller.
+        incoming: for stages that are not recorded yet; they are recorded even if the push has to stop.
 
     Raises:
-        TracklySyncError: the push had to stop; what was not sent is pending.
+        TracklySyncError: the push had to stop; rows that were not sent are pending.
     """
     why: dict[str, dict[str, int]] = {}
     unsettled = Unsettled()
@@ -83,7 +83,9 @@ async def send_all(
             for name in names:
                 with recorded(settings.data_dir, choices.run, f"push {name}", choices.month) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)
-            for name in pushing.corrected:  # at the end: what belongs to a send that differs would wait
+            for name in (
+                pushing.corrected
+            ):  # last: earlier, clicks and revenue of a send that differs would be parked
                 note_answered(stage_path(settings, name), name, ledger)
         except BaseException:
             _put_rest_on_record(pushing, names)
@@ -93,16 +95,16 @@ async def send_all(
 
 @dataclass(frozen=True, slots=True)
 class _Pushing:
-    """One push on its way.
+    """One push under way.
 
     Attributes:
-        settings: the account, and where the stages lie.
+        settings: the account, and the place of the stages.
         client: open.
         ledger: open.
-        choices: what the caller chose.
-        incoming: for stages that are not on record yet.
-        intakes: filled in: of those that are by now, what was found in them.
-        corrected: filled in: which have rows that were corrected after a call without an answer.
+        choices: the options of the caller.
+        incoming: for stages that are not recorded yet.
+        intakes: filled in: for stages that have been recorded, what was found in them.
+        corrected: filled in: datasets with rows that were corrected while the outcome of their call is open.
     """
 
     settings: Settings
@@ -115,7 +117,7 @@ class _Pushing:
 
 
 async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[dict[str, int], Unsettled]:
-    """Send one dataset; returns why rows were left out, and what of revenue is open."""
+    """Send one dataset; return why rows were left out, and the open revenue."""
     ledger = pushing.ledger
     if lost := ledger.recover(name):
         calls, have = plural(lost, "call"), form(lost, "has", "have")
@@ -137,19 +139,19 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
 
 
 async def _archive_and_send(pushing: _Pushing, compared: Compared, seen: int) -> Unsettled:
-    """Archive what is about to leave, since its files may be gone by the next push; then send it.
+    """Archive the rows that are about to be sent, since their files may be gone by the next push; then send them.
 
     Args:
         pushing: the push.
-        compared: the stage, of the period that the push is about.
-        seen: the last call on record before it was compared.
+        compared: the stage, limited to the push's period.
+        seen: the last call in the ledger before the stage was compared with it.
 
     Returns:
-        What of revenue is open.
+        The open revenue.
     """
     connection, name = compared.connection, compared.dataset
     if name == REVENUE:
-        begin_notes(pushing.settings)  # before the archive has rows: it shows that their calls are noted
+        begin_notes(pushing.settings)  # before the archive has rows: shows that their calls are noted
     keep(connection, name, pushing.settings)
     if may_turn_out(connection):
         pushing.corrected.append(name)
@@ -161,7 +163,7 @@ async def _archive_and_send(pushing: _Pushing, compared: Compared, seen: int) ->
 
 
 def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: str) -> Compared:
-    """A stage, compared with the ledger and on record as the current input."""
+    """Return a stage, compared with the ledger and recorded as the current input."""
     ledger, settings = pushing.ledger, pushing.settings
     if pushing.incoming:
         compared, pushing.intakes[name] = put_on_record(connection, name, ledger, settings, pushing.incoming)
@@ -174,7 +176,7 @@ def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: st
 
 
 def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
-    """Put stages on record whose turn did not come: their rows are pending, or parked."""
+    """Record stages whose turn did not come: their rows are pending or parked."""
     if pushing.incoming is None:
         return
     for name in [name for name in names if name not in pushing.intakes]:
@@ -185,7 +187,7 @@ def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
 
 @contextmanager
 def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The stage to send from; afterwards, however it ends, it holds no more than may be kept."""
+    """Open the stage to send from; afterwards, however the block ends, redact it if phones are hashed."""
     path = stage_path(settings, name)
     try:
         with opened(path) as connection:

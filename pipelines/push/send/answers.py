@@ -1,10 +1,10 @@
-"""What an answer of the API says about each row of the call.
+"""The outcome that an answer of the API gives each row of the call.
 
-The answer counts, and names at most 100 of the records that failed; its counters need not add up
-(/api-reference/v2/history/import-sends). So it is complete, as to rows, where the records it does not name are
-covered by what it counts as taken in or skipped. Of revenue it also says the sum that it took in: where that is
-not the sum of the records it does not name, it has named others than those that failed. What does not belong
-here: sending, the ledger, and how often a pending row is tried again (`calls.retries`).
+The answer has counters, and names at most 100 of the records that failed; the counters need not add up
+(/api-reference/v2/history/import-sends). An answer is complete if the records that it does not name are covered by
+its counts of accepted and skipped records. For revenue it also gives the sum that it accepted: if that is not the sum
+of the records that it does not name, it has named the wrong records. What does not belong here: sending, the ledger,
+and how often a pending row is tried again (`calls.retries`).
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ from schemas.values.money import CENT, units
 _NOT_SAID_OF_WHICH = "the call failed in part, and the answer does not tell for which rows"
 _NOT_SAID_OF_IT = "the answer does not say whether it was taken in"
 
-_ROUNDING = CENT // 2  # by which an account that counts in cents may be off for each row
+_ROUNDING = CENT // 2  # how far off an account that counts in cents may be, for each row
 
 
 def attribute(
@@ -31,19 +31,19 @@ def attribute(
     *,
     fresh: bool,
 ) -> dict[str, Verdict]:
-    """The rows that an answer does not simply accept, each with its verdict.
+    """Return the rows that an answer does not simply accept, each with its verdict.
 
-    Rows that the API skips as duplicates are not named either. Where the call held nothing but new rows, so that
-    the account must have had them before us, as many of its unnamed rows are called duplicates: the count is
-    exact, and the API does not say which rows they are, unless it is all of them. Where rows may have arrived
-    by an earlier attempt of ours, a skipped row is one that is there now: accepted.
+    The API does not name rows that it skips as duplicates. If the call had only new rows, the account must have had
+    the skipped ones before us: as many unnamed rows are called duplicates. Their number is exact, but unless all rows
+    were skipped, the answer does not say which they are. If rows may have arrived by an earlier call of ours, a
+    skipped row is in the account: accepted.
 
     Args:
         dataset: sends, clicks or revenue.
         answer: the answer.
         identities: the rows of the call, in its order.
-        amounts: of revenue, what each of them earned, in ten-thousandths of the account's currency.
-        fresh: whether no row of the call can have reached the account by an earlier attempt of ours.
+        amounts: for revenue, the amount of each row, in ten-thousandths of the account's currency.
+        fresh: whether no row of the call can have reached the account by an earlier call of ours.
     """
     own = _named(dataset, answer, identities)
     unnamed = [identity for identity in identities if identity not in own]
@@ -56,22 +56,22 @@ def attribute(
 
 
 def _is_complete(answer: ImportAnswer, named: int, unnamed: int) -> bool:
-    """Whether the records that an answer does not name are covered by what it counts."""
+    """Return whether the records that an answer does not name are covered by its counts."""
     return _failed(answer, named, named + unnamed) <= named and _there(answer) >= unnamed
 
 
 def _there(answer: ImportAnswer) -> int:
-    """Records that are in the account after a call."""
+    """Return how many records of a call are in the account after it."""
     return (answer.success_count or 0) + answer.duplicates_skipped
 
 
 def _sum_of_others(identities: Sequence[str], amounts: Sequence[int | None], own: Collection[str]) -> int:
-    """What the rows earned that an answer does not name."""
+    """Return the sum of the amounts of rows that an answer does not name."""
     return sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
 
 
 def _skipped(answer: ImportAnswer, unnamed: Sequence[str]) -> dict[str, Verdict]:
-    """As many of the unnamed rows of a call of new rows as the account already had."""
+    """Return a duplicate verdict for as many unnamed rows as the account had before this call of new rows."""
     skipped = min(answer.duplicates_skipped, len(unnamed))
     if not skipped:
         return {}
@@ -84,10 +84,10 @@ def _skipped(answer: ImportAnswer, unnamed: Sequence[str]) -> dict[str, Verdict]
 
 
 def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dict[str, Verdict]:
-    """The rows that `errors` names: by id where that is one of the call's, else by index.
+    """Return the verdicts of rows that `errors` names: by id if a row of the call has it, else by index.
 
-    An index beyond the call shows that the answer does not count from 0 as its documentation does, and then none
-    of its indexes is to be relied on. In a call of one row there is but one that an error can be about.
+    An index beyond the call shows that the answer does not count from 0 as documented; then no index is used. In a
+    call of one row every error is about that row.
     """
     rows = len(identities)
     known = frozenset(identities) if dataset == "sends" else frozenset[str]()
@@ -112,9 +112,10 @@ def _counts_from_0(answer: ImportAnswer, rows: int) -> bool:
 
 
 def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
-    """How many records failed: whether the duplicates are among error_count is not documented, but shows.
+    """Return how many records failed. The documentation does not say whether error_count includes duplicates.
 
-    Taken for that only where fewer are named than can be, and nothing is left over.
+    It counts as including them if success_count and error_count make all records, fewer errors are named than the API
+    can name, and error_count equals the named errors and the duplicates.
     """
     skipped = answer.duplicates_skipped
     whole = (answer.success_count or 0) + answer.error_count == rows
@@ -126,16 +127,16 @@ def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
 def _contradicts(
     answer: ImportAnswer, identities: Sequence[str], amounts: Sequence[int | None], own: Collection[str]
 ) -> bool:
-    """Whether an answer's sum, or else its count, is not that of the rows it is taken to have accepted."""
-    if answer.total_revenue is None or len(identities) == 1:  # of one row a sum of zero says nothing
+    """Return whether an answer's sum, or else its count, does not match the rows that it seems to accept."""
+    if answer.total_revenue is None or len(identities) == 1:  # for one row a sum of zero proves nothing
         return (answer.success_count or 0) > len([who for who in identities if who not in own])
     taken = _sum_of_others(identities, amounts, own)
     return abs(units(answer.total_revenue) - taken) > _ROUNDING * len(identities)
 
 
 def _incomplete(dataset: str, answer: ImportAnswer, rows: int) -> Verdict | None:
-    """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
-    if rows == 1 and _there(answer):  # the counters of a call of one row name it
+    """Return the verdict on rows that an incomplete answer leaves open; None if they are accepted."""
+    if rows == 1 and _there(answer):  # the counters of a call of one row are about that row
         return None
     if rows == 1 and (answer.error_count or answer.invalid_phones):
         code = "invalid_phone" if answer.invalid_phones else NOT_NAMED
@@ -150,7 +151,7 @@ def _stored_nothing(answer: ImportAnswer, rows: int) -> bool:
 
 
 def figures_of(reply: Reply[ImportAnswer]) -> Answered:
-    """The figures of an answered call, as the ledger has them."""
+    """Return the figures of an answered call in the form of the ledger."""
     answer = reply.value
     revenue = answer.total_revenue
     return Answered(
@@ -167,12 +168,12 @@ def figures_of(reply: Reply[ImportAnswer]) -> Answered:
 
 
 def for_logs(dataset: str, number: int, answered: Answered) -> dict[str, object]:
-    """The fields of a log line about an answered call.
+    """Return the fields of a log line about an answered call.
 
     Args:
         dataset: sends, clicks or revenue.
-        number: the call's.
-        answered: its figures.
+        number: the number of the call.
+        answered: the figures of the call.
     """
     counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
     return {

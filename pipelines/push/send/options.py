@@ -1,4 +1,4 @@
-"""How a push is to send: what its caller may choose.
+"""The options of sending.
 
 What does not belong here: settings (`pipelines.settings`), and the options of an intake (`push.intake.options`).
 """
@@ -19,12 +19,12 @@ from schemas.registry import PUSHED
 
 @dataclass(frozen=True, slots=True)
 class SendChoices:
-    """How a push is to send.
+    """The options of sending.
 
     Attributes:
         retry_rejected: whether rows that the API rejected earlier are tried again.
-        between: send only rows of this time, by their own timestamp; the others stay pending.
-        wait: whether to wait until revenue without an answer can be settled; else a later push does it.
+        between: send only rows of this period, by their own timestamp; the others stay pending.
+        wait: whether to wait until revenue without an answer can be settled; else a later push settles it.
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default that of this process.
     """
@@ -37,7 +37,7 @@ class SendChoices:
 
     @property
     def month(self) -> str | None:
-        """The period as records name it: a month of UTC as 2026-10, any other by its two ends."""
+        """The period as records name it: a month of UTC such as 2026-10, any other period by its two ends."""
         if self.between is None:
             return None
         first, end = (instant.astimezone(UTC) for instant in self.between)
@@ -48,7 +48,7 @@ class SendChoices:
 
     @contextmanager
     def on_record(self, data_dir: Path, datasets: Collection[str]) -> Iterator[None]:
-        """What is on record in a block is named by its push, which is on record also where it cannot begin.
+        """Record runs of the block as parts of this push; if the push cannot begin, record that it failed.
 
         Args:
             data_dir: the data directory.

@@ -1,6 +1,6 @@
-"""The calls that a push would make, and how long earlier ones took: for a plan.
+"""The calls that a push would make, and the time of earlier calls: for a plan.
 
-What does not belong here: making them (`sender`), and the plan (`pipelines.push.plan`).
+What does not belong here: making the calls (`sender`), and the plan (`pipelines.push.plan`).
 """
 
 from itertools import chain
@@ -16,12 +16,12 @@ from pipelines.push.stage.totals import TotalsInStage
 
 
 class PlannedCalls(NamedTuple):
-    """What calls would take.
+    """The calls that a push would make.
 
     Attributes:
         number: how many.
         bytes: size of their bodies together.
-        first: the first body, as JSON; "" where there is none. Holds personal data.
+        first: the first body, as JSON; "" if there is none. It holds personal data.
     """
 
     number: int
@@ -30,7 +30,7 @@ class PlannedCalls(NamedTuple):
 
 
 def count_calls(compared: Compared) -> PlannedCalls:
-    """The calls that a push would make, if none has to be repeated."""
+    """Return the calls that a push would make, if none has to be repeated."""
     queue = Queue(compared, TotalsInStage.load(compared.connection, None))
     number, size, first = 0, 0, ""
     for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in queue.new()):
@@ -41,7 +41,7 @@ def count_calls(compared: Compared) -> PlannedCalls:
 
 
 def measured_seconds(ledger: Ledger | None, dataset: str) -> float | None:
-    """How long earlier calls of a dataset took on average; None where there was none."""
+    """Return the average seconds of earlier calls of a dataset; None if there were none."""
     if ledger is None:
         return None
     with ledger.begin() as connection:

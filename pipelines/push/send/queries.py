@@ -1,8 +1,8 @@
-"""Rows on their way out of a stage: which go, in which order, encoded and in batches.
+"""Selects the rows of a stage to send, in which order, and encodes them in batches.
 
-Revenue goes in waves, in each of which every contact has one row: the next begins when every answer of the one before
-is there. So of a contact at most one row is in doubt at a time, and its totals show whether it was stored. What does
-not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`calls.chunks`).
+Revenue goes in waves with one row of each contact; a wave begins when every call of the wave before is answered. So
+at most one row of a contact is in doubt at a time, and the contact's totals show whether it was stored. What does not
+belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`calls.chunks`).
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -32,13 +32,13 @@ from schemas.values.money import sql_units
 Waves = Iterator[Iterator[Batch]]
 
 CANARY_ROWS = 50
-"""Rows of the first small call; their errors are all named (at most 100 are)."""
+"""Rows of the first small call: few enough that all their errors are named (at most 100 are)."""
 
 MOST_WAVES = 1000
-"""Rows of one contact beyond so many go together in the last wave: few contacts have more conversions."""
+"""Rows of one contact beyond this number go together in the last wave; few contacts have more conversions."""
 
 _MOST_ALONE = 500
-"""Calls of a single row: further ones go together, and those that were skipped are not known one by one."""
+"""Most calls of a single row. Further rows share a call, and it is unknown which of them were skipped."""
 
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
@@ -51,7 +51,7 @@ _KEPT = {
     f" {sql_units('revenue')}, t.amount, t.count, n.phone_amount, n.phone_count,"
     f" {likeness(PUSHED['revenue'])}, s.source",
 }
-"""What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
+"""What the ledger keeps of a row besides its identity, in the order of LedgerRows, as far as the dataset has it."""
 
 
 def _record(name: str, presence: Presence = frozenset()) -> str:
@@ -59,7 +59,7 @@ def _record(name: str, presence: Presence = frozenset()) -> str:
 
 
 _RECORD = {name: _record(name) for name in PUSHED}
-"""What `chunks` takes of a row. A column of `ready` would be made of every row, before any is chosen."""
+"""The encoded record of a row. As a column of `ready` it would be computed for every row, before rows are chosen."""
 
 _ROWS = {
     "sends": "ready",
@@ -70,17 +70,18 @@ _ROWS = {
     " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact"
     " LEFT JOIN sources AS s ON s.file = ready.file",
 }
-"""Where those columns come from; for revenue from the tables of `TotalsInStage`, and `checks.revenue.overlaps`."""
+"""The sources of those columns; for revenue the tables of `TotalsInStage` and `checks.revenue.overlaps`."""
 
 
 class Queue:
-    """The rows of a compared stage that are to be sent.
+    """The rows of a compared stage that are sent.
 
     Args:
         compared: the stage.
-        totals: for revenue, the reading of the contacts whose totals go on record with the rows.
+        totals: for revenue, the reading of the contacts' totals that the ledger records with the rows.
 
     Raises:
+        ValueError: revenue without totals.
         ValueError: revenue without totals.
     """
 
@@ -91,9 +92,9 @@ class Queue:
         self._compared = compared
 
     def canary(self) -> Iterator[Batch]:
-        """A few rows that the ledger does not know, from all over the input; `new` leaves them out from then on.
+        """Yield a few new rows from all over the input; `new` leaves them out afterwards.
 
-        Of revenue, no two are of one contact, as in a wave.
+        Of revenue, no two rows are of one contact, as in a wave.
         """
         name = self._dataset
         chosen = f"SELECT identity FROM ready WHERE {IS_NEW}"
@@ -113,7 +114,7 @@ class Queue:
         self._connection.execute("INSERT INTO known (identity) FROM canary")
 
     def new(self) -> Waves:
-        """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
+        """Yield rows that the ledger does not know, sorted by identity, which is the ledger's cheapest order."""
         name = self._dataset
         if name == REVENUE:
             unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
@@ -125,16 +126,16 @@ class Queue:
             return
         columns = ", ".join(PUSHED[name].columns)
         order = "" if in_order(self._connection) else " ORDER BY identity"
-        # several threads would hand on rows as each happens to have them, and to sort many they need more memory
+        # with several threads the rows would not keep their order, and sorting them would take more memory
         self._connection.execute("SET threads = 1")
         yield self._batches(
-            # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
+            # sort before encoding: less data is sorted, and encoded rows can be sent without delay
             f"SELECT identity{_KEPT[name]}, {_record(name, self._presence())}, {MAX_RECORDS} AS most"
             f" FROM (SELECT identity, content, {columns} FROM ready WHERE {IS_NEW}{order}) AS ready",
         )
 
     def again(self, limits: Sequence[tuple[str, int]]) -> Waves:
-        """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
+        """Yield rows to send again, given with the most rows of their chunk; rows not in the stage are left out."""
         name = self._dataset
         identities, most = zip(*limits, strict=True)
         self._connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
@@ -144,7 +145,7 @@ class Queue:
         if name == REVENUE:
             yield from self._waves(f"SELECT ready.identity, again.most, p.contact FROM {chosen}")
         else:
-            # what was corrected since goes by itself: whether it had arrived is what the account has, see `_only_now`
+            # a corrected row goes alone: then the answer shows whether it had arrived earlier, see `_only_now`
             self._connection.execute(
                 "UPDATE again SET most = 1 WHERE identity IN"
                 f" (SELECT identity FROM corrected JOIN again USING (identity) LIMIT {_MOST_ALONE})"
@@ -155,11 +156,11 @@ class Queue:
             )
 
     def retries(self, ledger: Ledger) -> list[Retry]:
-        """The rows that calls have left pending and that are to be sent again."""
+        """Return the rows that calls have left pending and that are sent again."""
         return self._compared.retries(ledger)
 
     def _presence(self) -> Presence:
-        """Of which fields all rows that may be sent have a value, and of which none."""
+        """Return the fields that have a value in all rows of `ready`, and those that have one in none."""
         names = PUSHED[self._dataset].columns
         counts = ", ".join(f"count({name})" for name in names)
         ((rows, *found),) = self._connection.execute(f"SELECT count(*), {counts} FROM ready").fetchall()
@@ -168,7 +169,7 @@ class Queue:
         )
 
     def _waves(self, rows: str) -> Waves:
-        """Rows of revenue, given by a query of identity, most and contact."""
+        """Yield waves of revenue; `rows` is a query of identity, most and contact."""
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE outgoing AS SELECT identity, most,"
             f" least(row_number() OVER (PARTITION BY contact ORDER BY identity), {MOST_WAVES}) AS wave FROM ({rows})"
@@ -191,9 +192,9 @@ class Queue:
 
 @contextmanager
 def ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
-    """The same batches, the next one encoded by a thread while the last one is on its way.
+    """Yield the same batches; a thread encodes the next batch while the last one is sent.
 
-    After the block the query that they come from is closed, also where it was not read to its end.
+    When the block ends, the query of the batches is closed, even if it was not read to its end.
     """
     rows = iter(batches)
     try:
@@ -212,7 +213,7 @@ def ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
 
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
-    """What the API is given of rows of revenue, as a digest; of those in the stage."""
+    """Return a digest of the JSON record of rows of revenue, by identity, for those in the stage."""
     connection.execute("CREATE OR REPLACE TEMP TABLE asked_rows (identity VARCHAR)")
     insert(connection, "asked_rows", pa.table({"identity": pa.array(identities, pa.string())}))
     found = connection.execute(

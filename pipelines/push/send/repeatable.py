@@ -1,4 +1,4 @@
-"""Sending sends or clicks, of which the API skips repeats, so that one `Sending` does.
+"""Sends sends or clicks. The API skips repeats of these, so one `Sending` is enough.
 
 What does not belong here: revenue, which is settled between its calls (`pipelines.push.revenue.loop`).
 """
@@ -21,14 +21,14 @@ async def send_repeatable(
     choices: SendChoices,
     seen: int,
 ) -> None:
-    """Send what a stage has to be sent, and again what is pending.
+    """Send the new rows of a stage, and pending rows again.
 
     Args:
         compared: the stage.
         client: the account.
         ledger: open.
-        settings: how many calls may be under way, and how much may be refused.
-        choices: what the caller chose.
+        settings: how many calls may be under way, and what share of the first may be refused.
+        choices: the options of the caller.
         seen: the ledger's `last_chunk` before the stage was compared with it.
 
     Raises:
@@ -46,5 +46,5 @@ async def send_repeatable(
         privacy=Privacy.of(settings),
         seen=seen,
     )
-    # Twice as many as may be under way: a call that waits for its turn costs nothing.
+    # Twice as many workers as calls may be under way: a worker that waits for its turn costs nothing.
     await sending.run(Queue(compared), settings.concurrency * 2)

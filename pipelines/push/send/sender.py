@@ -1,11 +1,11 @@
-"""Sending: chunks of one dataset through the ledger to the API, several at once.
+"""Sends chunks of one dataset through the ledger to the API, several at the same time.
 
     intent in the ledger ─▶ request ─▶ answer (or what is known instead) in the ledger
 
-Rows are encoded by a thread beside the event loop, mostly by DuckDB. The ledger is written on the loop's own thread:
-a second thread would fight for the interpreter's lock with every row. What does not belong here: retries of requests
-(the client), what an answer means for a row (`answers`), which rows are sent (`checks.compare`), how large calls may
-be (`calls.sizes`).
+A separate thread encodes the rows, mostly in DuckDB. The event loop's own thread writes the ledger, because a second
+thread would compete for the interpreter's lock with every row. What does not belong here: retries of requests (the
+client), what an answer means for a row (`answers`), which rows are sent (`checks.compare`), how large calls may be
+(`calls.sizes`).
 """
 
 import asyncio
@@ -42,31 +42,31 @@ from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
 
 _PATIENT = 1
-"""Rows of a call that is tried as often as any request: it cannot be made smaller."""
+"""Most rows of a call that is retried as often as any request, because it cannot be made smaller."""
 
 OnIntent = Callable[[int, LedgerRows], Awaitable[None]]
-"""What is called with a call's number and rows when its intent is on record, before it leaves."""
+"""Called with a call's number and rows after its intent is recorded and before the request leaves."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Sending:
-    """One dataset on its way.
+    """The sending of one dataset.
 
     Attributes:
         client: the account.
-        ledger: the ledger; nothing else writes to this dataset's rows meanwhile.
+        ledger: the ledger; no other process writes this dataset's rows meanwhile.
         dataset: its name.
         total: rows to be sent, for progress.
-        on_progress: called after every answer, with the rows that have an outcome; one that is sent again has none.
+        on_progress: called after every answer, with the rows that have an outcome; a row that is sent again has none.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
-        seen: for the others, the ledger's `last_chunk` before the stage was compared with it.
+        seen: for sends and clicks, the ledger's `last_chunk` before the stage was compared with it.
         lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the texts of answers.
-        sizes: how large calls may be; handed on from one round of revenue to the next.
-        on_intent: called with a call's number and rows when its intent is on record, before it leaves; revenue only.
+        sizes: how large calls may be; passed on from one round of revenue to the next.
+        on_intent: for revenue: called with a call's number and rows after its intent is recorded, before the request.
     """
 
     client: TracklyClient
@@ -92,15 +92,15 @@ class Sending:
         self._turns = Turns(self.sizes)
 
     async def run(self, queue: Queue, workers: int) -> None:
-        """Send what is to be sent, then again what is pending, until no row is, or revenue came to be in doubt.
+        """Send the queue's new rows, then pending rows again, until none is pending or a row of revenue is in doubt.
 
         Args:
-            queue: the dataset's rows that are to be sent.
-            workers: chunks under way at once.
+            queue: the dataset's rows.
+            workers: chunks under way at the same time.
 
         Raises:
-            DataError: too much of the first small call was refused; nothing more was sent.
-            TracklySyncError: the push had to stop; what was not sent is pending. The calls that were under way
+            DataError: too much of the first small call was refused; no more rows were sent.
+            TracklySyncError: the push had to stop; rows that were not sent are pending. The calls that were under way
                 were waited for.
         """
         if self.total > MAX_RECORDS and not self.sizes.begun:
@@ -115,14 +115,14 @@ class Sending:
                 pause = min(max(pause * 2, 0.25), 4)
             limits = [(row.identity, next_limit(row.code, row.rows)) for row in pending]
             if not await self._send_waves(queue.again(limits), workers, again=True):
-                return  # what is pending is not in the stage: only another intake brings it back
+                return  # the pending rows are not in the stage: only another intake brings them back
 
     @property
     def _goes_on(self) -> bool:
         return not self._stop and not self.lost
 
     def _reject_spent(self, pending: Sequence[Retry]) -> bool:
-        """Reject rows that were tried often enough; whether there were any."""
+        """Reject rows that were tried often enough; return whether there were any."""
         spent = [row.identity for row in pending if row.tries >= most_tries(row.code)]
         if spent:
             self.ledger.reject(self.dataset, spent)
@@ -130,10 +130,10 @@ class Sending:
         return bool(spent)
 
     async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
-        """One wave after the other, up to one in which revenue came to be in doubt: that is to be settled first.
+        """Send one wave after the other; stop after a wave that leaves revenue in doubt, which must be settled first.
 
         Returns:
-            How many chunks there were.
+            The number of chunks.
         """
         sent = 0
         for wave in waves:
@@ -143,10 +143,10 @@ class Sending:
         return sent
 
     async def _send_canary(self, queue: Queue) -> None:
-        """A few rows from all over the input go first: what is wrong with all of it is found with these.
+        """Send a few rows from all over the input first: they show a mistake that all rows share.
 
         Raises:
-            DataError: more of them were refused than may be.
+            DataError: more of them were refused than `canary_share` allows.
         """
         rows = list(queue.canary())
         await self._send(rows, 1, again=False)
@@ -160,10 +160,10 @@ class Sending:
             )
 
     async def _send(self, batches: Iterable[Batch], workers: int, *, again: bool) -> int:
-        """Chunks in any order, several at once. After a failure, or when cancelled, those under way are ended.
+        """Send chunks in any order, several at the same time. On failure or cancellation, wait for those under way.
 
         Returns:
-            How many chunks there were.
+            The number of chunks.
         """
         with ahead(batches) as coming:
             queue = chunks(coming, self.sizes)
@@ -180,7 +180,7 @@ class Sending:
         return sent
 
     async def _end(self, tasks: Collection[asyncio.Task[int]]) -> None:
-        """Wait for the answers of the calls under way, but not longer than for a reply that does not come."""
+        """Wait for the answers of the calls under way, at most as long as the client's time-out."""
         longest, calls = self.client.timeout_seconds, self._turns.under_way
         if calls:
             _log.warning(
@@ -228,7 +228,7 @@ class Sending:
             self.ledger.lose(self.dataset, number, error.message)
             self._note_cut(chunk, error)
         except ServiceError as error:
-            # Revenue that may have been carried out is OutcomeUnknown; for the others it does not matter.
+            # Revenue that may have been stored is OutcomeUnknown; sends and clicks may simply be repeated.
             verb = self.ledger.refuse if self.dataset == REVENUE else self.ledger.lose
             verb(self.dataset, number, error.message)
             raise
@@ -256,7 +256,7 @@ class Sending:
         self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
         rows, fresh = chunk.rows, not again and reply.attempts == 1
         own = attribute(self.dataset, reply.value, rows.identity, rows.amount, fresh=fresh)
-        if self.privacy.key:  # the API's text may name a phone number
+        if self.privacy.key:  # the API's text may contain a phone number
             own = {
                 who: replace(verdict, message=self.privacy.text(verdict.message))
                 for who, verdict in own.items()
@@ -282,12 +282,12 @@ class Sending:
         )
 
     def _note_lost(self, chunk: Chunk, number: int, error: OutcomeUnknown) -> None:
-        """A call of revenue has no usable answer: the next ones are small.
+        """Note that a call of revenue had no usable answer: the next calls are small.
 
         Raises:
-            OutcomeUnknown: so many calls in a row had none that no more is sent for now.
+            OutcomeUnknown: so many calls in a row had no usable answer that sending stops for now.
         """
-        known = chunk.count > self.sizes.rows  # it was under way with one that was lost before it
+        known = chunk.count > self.sizes.rows  # it was under way together with a call that was lost before
         self.lost += 1
         if error.status == TOO_LARGE:
             self.sizes.too_large(chunk.count, chunk.size)
@@ -309,7 +309,7 @@ class Sending:
             ) from error
 
     def _note_cut(self, chunk: Chunk, error: CutOffError) -> None:
-        """A call that may be repeated was cut off: its rows go again in smaller ones."""
+        """Note that a call that may be repeated was cut off: its rows go again in smaller calls."""
         self.sizes.cut(chunk.count, error.seconds)
         _log.info(
             "%s: a call of %s was cut off (%s); the next ones have %d at most",
@@ -321,7 +321,7 @@ class Sending:
         self._tell_once(self._cut_note())
 
     def _note_too_large(self, chunk: Chunk, number: int, error: TooLargeError) -> None:
-        """A call was refused for its size, and nothing of it carried out: its rows go again in smaller ones."""
+        """Note that a call was refused for its size, with nothing stored: its rows go again in smaller calls."""
         self.sizes.too_large(chunk.count, chunk.size)
         if chunk.count > 1:
             self.ledger.refuse(self.dataset, number, error.message)
@@ -340,7 +340,7 @@ class Sending:
         return None if after is None else cut_note(after, self.client.timeout_seconds)
 
     def _tell_once(self, note: str | None) -> None:
-        """A warning that a run needs once for each dataset."""
+        """Log a warning once for each dataset of a run."""
         kind = note and note.split(" after ")[0]
         if note and kind not in self.sizes.noted:
             self.sizes.noted.add(str(kind))
@@ -348,5 +348,5 @@ class Sending:
 
 
 def _only_now(dataset: str, chunk: Chunk, answered: Answered, again: bool) -> LedgerRows | None:
-    """The rows of a call that was made again, where the account had none of them by an earlier one."""
+    """Return the rows of a repeated call if the answer shows that no earlier call had brought one; else None."""
     return chunk.rows if again and dataset != REVENUE and not answered.duplicates_skipped else None

@@ -1,4 +1,4 @@
-"""What the next call may be like: which rows, how many of them, and who may make it.
+"""The limits of the next call: which rows, how many of them, and which worker may make it.
 
     sizes (how large, learned from earlier calls) ─▶ chunks (rows cut into bodies);  turns, losses, retries (of rows)
 

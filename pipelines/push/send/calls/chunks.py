@@ -1,8 +1,8 @@
-"""Rows into chunks that one request can take: at most 1,000 records and 5 MB or less, greedily, in one stream.
+"""Cuts rows into chunks that one request can take: at most 1,000 records and 5 MB, in one pass over the stream.
 
-Rows come in batches of columns and are cut by slices: with a million of them, work per row is what costs. What does
-not belong here: which rows are to be sent (`checks.compare`), how large a chunk may be for now (`sizes`), and
-sending them (`sender`).
+Rows come in batches of columns and are cut by slices, because with a million rows the work per row is what costs.
+What does not belong here: which rows are sent (`checks.compare`), the present size of chunks (`sizes`), and sending
+them (`sender`).
 """
 
 from bisect import bisect_right
@@ -21,11 +21,11 @@ class Batch:
     """Rows to be sent, column by column.
 
     Attributes:
-        rows: what the ledger keeps of them.
-        records: their JSON, as the API takes it, one after the other and each with a comma behind it, so that a
-            slice is the inside of a body.
+        rows: the fields of the rows that the ledger keeps.
+        records: the rows as JSON for the API, one after the other, each with a comma after it, so that a slice is the
+            inside of a body.
         ends: where each record begins in `records`, and where the last one ends.
-        limits: for each, the most rows that a chunk with it may have.
+        limits: for each row, the most rows of a chunk that it is in.
     """
 
     rows: LedgerRows
@@ -35,12 +35,12 @@ class Batch:
 
     @classmethod
     def of(cls, rows: LedgerRows, records: pa.BinaryArray, limits: list[int]) -> "Batch":
-        """Of Arrow's own bytes, without a copy.
+        """Make a batch from Arrow's own bytes, without a copy.
 
         Args:
-            rows: what the ledger keeps of them.
-            records: their JSON, each with a comma behind it.
-            limits: for each, the most rows of a chunk with it.
+            rows: the fields of the rows that the ledger keeps.
+            records: the rows as JSON, each with a comma after it.
+            limits: for each row, the most rows of a chunk that it is in.
         """
         _, ends, texts = records.buffers()
         places = memoryview(ends or b"").cast("i")[records.offset :][: len(records) + 1]
@@ -52,10 +52,10 @@ class Chunk:
     """One request: its rows, and their records in the same order.
 
     Attributes:
-        limit: what its rows have for a limit.
-        most: the most rows that it may have.
-        rows: what the ledger keeps of them.
-        count: how many.
+        limit: the limit of its rows; all have the same.
+        most: the most rows that it may have now.
+        rows: the fields of the rows that the ledger keeps.
+        count: its number of rows.
         size: bytes of the body.
     """
 
@@ -63,20 +63,20 @@ class Chunk:
     most: int
     rows: LedgerRows = field(default_factory=LedgerRows.none)
     count: int = 0
-    size: int = sum(map(len, ENVELOPE)) - 1  # each record counts a comma, and the last one has none
+    size: int = sum(map(len, ENVELOPE)) - 1  # each record counts one comma, but the last has none
     _texts: list[memoryview] = field(default_factory=list)
 
     def body(self) -> bytes:
-        """The request's body, of `size` bytes."""
+        """Return the request's body, of `size` bytes."""
         return b"".join([ENVELOPE[0], *self._texts[:-1], self._texts[-1][:-1], ENVELOPE[1]])
 
     def take(self, batch: Batch, start: int, max_bytes: int) -> int:
-        """Take in as many rows of a batch from `start` on as fit, one at least; returns where it stopped.
+        """Add as many rows of a batch as fit, at least one if the chunk is empty; return the place of the next row.
 
         Args:
             batch: the rows.
-            start: the place of the first one.
-            max_bytes: of the body.
+            start: the place of the first row.
+            max_bytes: most bytes of the body.
         """
         stop = start + min(self.most - self.count, len(batch.limits) - start)
         if batch.limits[start:stop].count(self.limit) < stop - start:
@@ -93,11 +93,11 @@ class Chunk:
 
 
 def chunks(batches: Iterable[Batch], sizes: Sizes) -> Iterator[Chunk]:
-    """Cut a stream into chunks; order is kept, and rows of different limits are never in one chunk.
+    """Cut a stream into chunks. The order is kept, and rows with different limits are never in one chunk.
 
     Args:
-        batches: the rows. A record that is larger than a body may be is a chunk of its own.
-        sizes: what a chunk may have, looked at for each: it changes while they are sent.
+        batches: the rows. A record larger than a body may be is a chunk of its own.
+        sizes: the present limits of a chunk, read for each chunk because they change while chunks are sent.
     """
     chunk: Chunk | None = None
     for batch in batches:
@@ -106,7 +106,7 @@ def chunks(batches: Iterable[Batch], sizes: Sizes) -> Iterator[Chunk]:
             limit = batch.limits[place]
             chunk = chunk or Chunk(limit, min(limit, sizes.rows))
             place = chunk.take(batch, place, sizes.bytes)
-            if place < len(batch.limits):  # it is full
+            if place < len(batch.limits):  # the chunk is full
                 yield chunk
                 chunk = None
     if chunk is not None:

@@ -1,6 +1,6 @@
-"""How often a row is sent again that a call has left pending, and in how large calls.
+"""How often a pending row is sent again, and how large its next chunk may be.
 
-What does not belong here: what an answer says of a row (`send.answers`), and repeating a request that failed
+What does not belong here: the outcome that an answer gives a row (`send.answers`), and repeating a failed request
 (`pipelines.trackly.retries`).
 """
 
@@ -10,17 +10,17 @@ from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 
 TRANSIENT = frozenset({"save_error", "message_not_found"})
-"""Codes that may pass: a failure on the server's side, and a message that is not to be seen yet.
+"""Codes of errors that may pass: a failure on the server's side, and a message that the server does not see yet.
 
-Clicks and revenue are sent only once their send is accepted, so a message that is not found should be soon.
+Clicks and revenue are sent only after their send is accepted, so a missing message should appear soon.
 """
 
 
 def next_limit(code: str, rows: int) -> int:
-    """The most rows of the next chunk that a pending row may be in, so that its errors are named.
+    """Return the most rows of the next chunk with a pending row, small enough that its errors are named.
 
     Args:
-        code: why it is pending.
+        code: why the row is pending.
         rows: how many rows its last chunk had.
     """
     if code == NOT_NAMED:
@@ -29,5 +29,5 @@ def next_limit(code: str, rows: int) -> int:
 
 
 def most_tries(code: str) -> float:
-    """After how many calls a row that is still pending with this code is rejected with the reason it has."""
+    """Return after how many calls a row that is still pending is rejected, with the reason that it has."""
     return 4 if code in TRANSIENT else 8 if code == NOT_NAMED else math.inf

@@ -1,6 +1,6 @@
-"""Who may make the next call: all workers at once, or one alone as long as it is unknown whether calls are answered.
+"""Which worker may make the next call: any, or only one while it is unknown whether calls are answered.
 
-What does not belong here: when that is so (`sizes`), and the calls (`send.sender`).
+What does not belong here: when only one may (`sizes`), and the calls (`send.sender`).
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from pipelines.push.send.calls.sizes import Sizes
 
 
 class Turns:
-    """The calls under way of one dataset.
+    """The turns of the workers of one dataset.
 
     Attributes:
-        under_way: how many.
+        under_way: the number of calls under way.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -24,7 +24,7 @@ class Turns:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the length of a block."""
+        """Wait for a turn, and keep it during the block."""
         async with self._changed:
             await self._changed.wait_for(lambda: not (self._sizes.alone and self.under_way))
             self.under_way += 1
