@@ -1,7 +1,7 @@
-"""What was found in history files, for people: how each was read, and which values rows are left out for.
+"""Findings about history files, for people: how each file was read, and the values for which rows are left out.
 
-    a stage ─▶ files (what becomes of a file's rows) ─▶ values (masked where nobody asked for them)
+    a stage ─▶ files (the outcomes of a file's rows) ─▶ values (masked unless a person asks for them)
 
-Two modules and a room, since both `intake` and what is above it need them, and nothing here writes. What does not
-belong here: why a row is left out (`checks`), and showing it (`cli`).
+A package of its own because `intake` and the modules above it need it; nothing here writes. What does not belong
+here: why a row is left out (`checks`), and showing it (`cli`).
 """

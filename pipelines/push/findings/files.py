@@ -1,4 +1,4 @@
-"""What was found in each file of an input: how it was read, which times it covers, what becomes of its rows, and why.
+"""What was found in each file of an input: how it was read, its times, and the outcomes of its rows, with reasons.
 
 What does not belong here: what a push of the whole input would do (`plan`), and printing.
 """
@@ -27,11 +27,11 @@ class Example:
     """A row that is held back, or differs from what was sent.
 
     Attributes:
-        row: its place in the file, from 1, the header not counted.
-        line: the line that it begins in; None where the file has none.
-        key: what it is known by, if it could be read; only its form where it may be a person's.
+        row: its number in the file, from 1, without the header.
+        line: the line that it begins in; None if the file has no lines.
+        key: its identity, if it could be read; only the form if it may be a person's number, address or name.
         values: the values that it is held back for.
-        places: other places that have to do with it.
+        places: places of other rows that have to do with it.
     """
 
     row: int | None
@@ -43,7 +43,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of one file that have the same outcome for the same reason."""
+    """Rows of one file with the same outcome and the same reason."""
 
     outcome: str
     code: str
@@ -58,14 +58,15 @@ class FoundFile:
 
     Attributes:
         path: the file.
-        format, compression, encoding, dialect: how it was read; "" where that does not apply.
-        rows: rows in it.
-        first, last: the times that its rows cover.
+        format, compression, encoding, dialect: how it was read; "" if that does not apply.
+        rows: its number of rows.
+        first, last: the earliest and the latest time of its rows.
         zone_assumed: how many times had no zone and were taken for UTC.
-        ignored: columns that are not ours and are not sent.
+        ignored: columns that match no field and are not sent.
         notes: what else a person should know.
         outcomes: rows by outcome.
-        groups: why rows are held back; those that differ from what was sent are DIFFERS or ACKNOWLEDGED.
+        groups: rows that are held back, by reason; rows that differ from what was sent have outcome DIFFERS or
+            ACKNOWLEDGED.
     """
 
     path: Path
@@ -84,7 +85,7 @@ class FoundFile:
 
 
 DIFFERS, ACKNOWLEDGED = "differs", "differs, acknowledged"
-"""What rows are called here that are in the account and say something else in their file by now; see `differing`."""
+"""Our names here for rows in the account whose file now has other content; see `differing`."""
 
 _DIFFERS = "differs from what was sent: the account holds what was sent first"
 
@@ -92,12 +93,12 @@ _DIFFERS = "differs from what was sent: the account holds what was sent first"
 def found_files(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, examples: int | None, *, masked: bool
 ) -> tuple[FoundFile, ...]:
-    """The files of a stage that was compared with the ledger.
+    """Return the findings for the files of a stage that was compared with the ledger.
 
     Args:
         connection: the stage.
-        dataset: what it holds.
-        examples: so many rows of each reason; None: all.
+        dataset: the dataset of the stage.
+        examples: rows shown for each reason; None for all.
         masked: whether only the form of values is shown.
     """
     connection.execute(
@@ -135,7 +136,7 @@ def found_files(
 
 
 def _facts(connection: duckdb.DuckDBPyConnection) -> dict[int, dict[str, Any]]:
-    """By file, what FoundFile has of it as a whole."""
+    """Return the fields of FoundFile that describe a file as a whole, by file."""
     cursor = connection.execute(
         "SELECT f.file, path, coalesce(format, '') AS format, coalesce(compression, '') AS compression,"
         " coalesce(encoding, '') AS encoding, coalesce(dialect, '') AS dialect, count(i.seq) AS rows,"
@@ -186,10 +187,10 @@ def _examples(
 
 
 def equal_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of files that are equal to the byte; files of a size that no other has are not read.
+    """Return pairs of files that are equal byte for byte; a file is read only if another has the same size.
 
     Raises:
-        StorageError: one of the others cannot be read.
+        StorageError: one of the files cannot be read.
     """
     by_size: dict[int, list[Path]] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""The values that a row is left out for, by its reason and what was read of it; masked where nobody asked for them.
+"""The values for which a row is left out, taken from its reason and its record; masked unless a person asks for them.
 
 What does not belong here: why a row is left out (`checks.validate`), and printing.
 """
@@ -13,13 +13,13 @@ _LONGEST = 60
 _PERSONAL = re.compile(r"\s|@|\+\d{7}|\(\d|(?<![\w-])\d{3}[.-]\d{3}[.-]\d{4}(?![\w-])")
 _BARE_PHONE = re.compile(r"(?:00\d{8,15}|1?[2-9]\d{2}[2-9]\d{6})")
 _HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
-"""What `pipelines.privacy` makes of a number: it says nothing about a person."""
+"""The form that `pipelines.privacy` gives a number: it says nothing about a person."""
 
 _OF_RECORD = "record:"
-"""What the identity of revenue with a `record_id` begins with (`values.identity`)."""
+"""Prefix of the identity of revenue with a `record_id` (`values.identity`)."""
 
 LINE = "line"
-"""What a value is called that is the text of a whole line."""
+"""The name under which the text of a whole line is shown."""
 
 OF_CODES = {
     "invalid_phone": ("to_number", "phone_number"),
@@ -35,20 +35,20 @@ OF_CODES = {
     "invalid_timestamp": ("timestamp",),
     "missing_revenue": ("revenue",),
 }
-"""The fields that the API's codes are about."""
+"""The fields that the API's error codes are about."""
 
 
 def offending(
     reason: str, raw: str | None, columns: Collection[str], code: str = "", *, masked: bool
 ) -> dict[str, str]:
-    """The values that a reason is about, by field.
+    """Return the values that a reason is about, by field.
 
     Args:
-        reason: why the row is left out: "field: …", several of them with semicolons between.
-        raw: its record, as JSON: an object, or the text of its line.
-        columns: the fields that there are.
-        code: the API's code, which names no field but is about some.
-        masked: whether only their form is shown.
+        reason: why the row is left out: "field: …"; several reasons are separated by semicolons.
+        raw: the record of the row as JSON: an object, or the text of its line.
+        columns: the fields of the dataset.
+        code: the API's code, which may be about fields without naming them.
+        masked: whether only the form of the values is shown.
     """
     if not raw:
         return {}
@@ -61,11 +61,11 @@ def offending(
 
 
 def shown_key(key: str | None, *, masked: bool) -> str | None:
-    """What a row is known by; masked like a value where it may be a person's number, address or name.
+    """Return the identity of a row, masked like a value if it may be a person's number, address or name.
 
     Args:
-        key: it, if there is one.
-        masked: whether only the form of such a key is shown.
+        key: the identity, if there is one.
+        masked: whether only the form of such an identity is shown.
     """
     if key is None:
         return None
@@ -80,19 +80,19 @@ def _among(names: Iterable[str], columns: Collection[str]) -> list[str]:
 
 
 def _fields_of(reason: str) -> list[str]:
-    """The fields that a reason names, as far as these are fields."""
+    """Return the fields that a reason names; names that are no fields may be among them."""
     parts = (_NAMED.match(part) for part in reason.split("; "))
     return [name for part in parts if part for name in re.split(", | or ", part[1])]
 
 
 def _as_text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # as most files write it: which they did is not kept
+        value = int(value)  # most files write it without .0; how this one did is not kept
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def shown(value: str, *, masked: bool) -> str:
-    """A value, cut where it is long; masked, letters are x and digits 9, so that its form is still to be seen."""
+    """Return a value, cut if it is long; masked, it has x for letters and 9 for digits, which shows its form."""
     text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
     if not masked or _HASHED.fullmatch(text):
         return text

@@ -1,13 +1,13 @@
-"""Revenue, which the API counts again when it is sent again: read, settle, send, and read again, until all is clear.
+"""Reads, settles and sends revenue in rounds until nothing is open: the API counts revenue twice if sent twice.
 
-    read the contacts' totals ──▶ settle what is in doubt ──▶ send what is pending ──┐
+    read the contacts' totals ──▶ settle rows in doubt ──▶ send pending rows ────────┐
               ▲          │                                                           │ answers lost
-              │          └─ what an open call may still change waits ◀───────────────┤
+              │          └─ rows wait that an open call may still change ◀───────────┤
               └──────────── until the calls are old enough ◀─────────────────────────┘
 
-Nothing is sent to a contact with rows that a later reading may settle; everything else goes on meanwhile. Where
-revenue turned up that was called absent, nothing is sent until a person has acknowledged that.
-What does not belong here: sending (`send.sender`), reading and what follows from it (`read_and_settle`), and how long
+Nothing is sent to a contact with rows that a later reading may settle; all other rows are sent meanwhile. If revenue
+turned up after it was called absent, nothing is sent until a person has acknowledged the alarm.
+What does not belong here: sending (`send.sender`), readings and their consequences (`read_and_settle`), and how long
 to wait (`waiting`).
 """
 
@@ -39,22 +39,22 @@ from pipelines.text.humanize import duration, plural
 from pipelines.trackly.client import TracklyClient
 
 MOST_ROUNDS = 20
-"""Readings in a row that brought no row further: where answers are lost every time, a person should look."""
+"""Most readings in a row without progress: if answers are lost every time, a person should look."""
 
 MOST_WAITS = 3
-"""The same for waits, each of which takes the settle time."""
+"""Most waits in a row without progress; each takes the settle time."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """What a push of revenue has left open.
+    """Rows and alarms that a push of revenue has left open.
 
     Attributes:
         waiting: rows that a later push can settle.
-        seconds: after how long.
-        alarms: alarms that nobody has acknowledged; nothing was sent since they were raised.
+        seconds: the time until they can be settled.
+        alarms: alarms without acknowledgement; nothing was sent since they were raised.
     """
 
     waiting: int = 0
@@ -64,11 +64,11 @@ class Unsettled:
 
 @dataclass(slots=True)
 class _Turns:
-    """Readings and waits in a row that brought no row further.
+    """Counts readings and waits in a row without progress.
 
     Attributes:
         rounds, waits: how many.
-        least: the fewest rows that were left so far.
+        least: the fewest open rows so far.
     """
 
     rounds: int = 0
@@ -77,11 +77,11 @@ class _Turns:
 
     @property
     def are_left(self) -> bool:
-        """Whether another one may help."""
+        """Whether another reading or wait may help."""
         return self.rounds < MOST_ROUNDS and self.waits < MOST_WAITS
 
     def note(self, left: int) -> None:
-        """So many rows are left after a reading."""
+        """Note how many rows are open after a reading."""
         if left < self.least:
             self.rounds, self.waits, self.least = 0, 0, left
         else:
@@ -96,19 +96,19 @@ async def push_revenue(
     choices: SendChoices,
     on_intent: OnIntent,
 ) -> Unsettled:
-    """Send the revenue of a stage that is not in the account yet, and settle what has no answer.
+    """Send the revenue of a stage that is not in the account yet, and settle calls without an answer.
 
     Args:
-        compared: the stage, and on record in the ledger what it holds.
+        compared: the stage, recorded in the ledger as the current input.
         client: the account.
         ledger: the ledger, after `recover`.
-        settings: how many calls at once, and how long the account may take over a lost one.
-        choices: what its caller chose.
+        settings: how many calls at the same time, and how long the account may work on a lost call.
+        choices: the options of the caller.
         on_intent: see `Sending`.
 
     Raises:
-        OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
-        TracklySyncError: as `Sending.run`, and as a pull for the readings.
+        OutcomeUnknown: answers were lost again and again; rows that no reading could settle are in doubt.
+        TracklySyncError: as `Sending.run`, and for the readings as a pull.
     """
     with totals_folder(settings) as folder:
         reader = Reader(client, settings, ledger, compared.connection, folder, choices.on_progress)
@@ -117,7 +117,7 @@ async def push_revenue(
 
 @dataclass(slots=True)
 class _RevenuePush:
-    """The revenue of a stage on its way; see `push_revenue`. `reader` reads the contacts."""
+    """A push of the revenue of a stage; see `push_revenue`. `reader` reads the contacts."""
 
     compared: Compared
     client: TracklyClient
@@ -131,15 +131,15 @@ class _RevenuePush:
     _sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
-        """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
-        # rows that were rejected are pending since, and new ones may be the same sales
+        """Set the size of calls: if the latest calls had no answer, this push begins with small ones."""
+        # rejected rows have become pending since the comparison, and new ones may be the same sales
         self._is_compared = not self.choices.retry_rejected
         self._sizes = Sizes(bytes=REVENUE_BYTES)
         with self.ledger.begin() as transaction:
             self._sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, self.ledger.part))
 
     async def run(self) -> Unsettled:
-        """As `push_revenue`."""
+        """Run the rounds; see `push_revenue`."""
         failure: OutcomeUnknown | None = None
         turns, settles_first = _Turns(), False
         while turns.are_left and self._is_open():
@@ -151,7 +151,7 @@ class _RevenuePush:
             turns.note(self._left(waiting))
             if ready and not (settles_first and waiting):
                 failure = await self._send(reading, ready)
-                settles_first = failure is not None  # what is lost is settled before more is risked
+                settles_first = failure is not None  # settle lost rows before more rows are risked
             elif not waiting:
                 return Unsettled()
             elif not self.choices.wait:
@@ -159,7 +159,7 @@ class _RevenuePush:
             else:
                 turns.waits, settles_first = turns.waits + 1, False
                 await self._let_it_finish(waiting)
-        if failure:  # rounds or waits are used up, and answers were lost to the last
+        if failure:  # rounds or waits are used up, and answers were still lost in the last one
             raise failure
         return self._left_open()
 
@@ -168,18 +168,18 @@ class _RevenuePush:
         return Unsettled(waiting, seconds_until_due(self.settings, self.ledger)) if waiting else Unsettled()
 
     def _is_open(self) -> bool:
-        """Whether the contacts are to be read: for rows in doubt, to be sent, or called absent and sent again."""
+        """Return whether a reading is needed: for rows in doubt, rows to send, or rows called absent or resolved."""
         if self._unsettled():
             return True
         with self.ledger.begin(REVENUE) as transaction:
             watching = bool(watched(transaction) or alarms(transaction))
-        if self._sent:  # everything was answered, or refused for good
+        if self._sent:  # every call was answered, or refused for good
             return watching
         return watching or self.ledger.outcomes()[REVENUE].pending > self.compared.later(self.ledger)
 
     def _hold(self) -> int:
-        """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
-        if not self._is_compared:  # what was sent is known by now, and sends that another machine brought
+        """Compare the stage with the ledger again, and make rows wait that must; return how many can be sent."""
+        if not self._is_compared:  # the ledger now has the rows sent since, and sends of other machines
             sends = SendsStage(stage_path(self.settings, "sends"))
             before = self.compared
             self.compared = compare(before.connection, REVENUE, self.ledger, sends, archive=before.archive)
@@ -191,7 +191,7 @@ class _RevenuePush:
         return self.compared.new() + len(self.compared.retries(self.ledger))
 
     async def _send(self, reading: Reading, ready: int) -> OutcomeUnknown | None:
-        """Send what is ready; returns why it stopped, where answers were lost."""
+        """Send the rows that are ready; return the error if answers were lost."""
         sending = Sending(
             self.client,
             self.ledger,
@@ -217,7 +217,7 @@ class _RevenuePush:
             return ledger_doubt.unsettled(transaction, self.ledger.part)
 
     def _left(self, waiting: int) -> int:
-        """Rows that are neither in the account nor left out yet."""
+        """Return how many rows are neither in the account nor left out yet."""
         return waiting + self.ledger.outcomes()[REVENUE].pending
 
     async def _let_it_finish(self, waiting: int) -> None:

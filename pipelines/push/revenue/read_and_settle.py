@@ -1,7 +1,7 @@
-"""A reading of the contacts' totals, and what it does to revenue that has no answer.
+"""A reading of the contacts' totals, and its consequences for revenue without an answer.
 
-What does not belong here: when to read and when to send (`loop`), and what the totals show (`settle`, and
-`turned_up_late` for what was called absent).
+What does not belong here: when to read and when to send (`loop`), and what the totals show (`settle`; for rows called
+absent `turned_up_late`).
 """
 
 import logging
@@ -34,11 +34,11 @@ _log = logging.getLogger(__name__)
 
 
 class Reading(NamedTuple):
-    """A reading that is on record, and by which rows are settled.
+    """A reading that is recorded in the ledger, after rows were settled by it.
 
     Attributes:
         number: its number in the ledger.
-        totals: what it says, in the stage.
+        totals: its totals, in the stage.
         alarms: how many alarms are open now.
     """
 
@@ -53,10 +53,10 @@ class Reader:
 
     Attributes:
         client: the account.
-        settings: how much at once, and how long the account may take over a lost call.
+        settings: how many calls at the same time, and how long the account may work on a lost call.
         ledger: open for writing.
         connection: the stage of revenue.
-        folder: of `totals_folder`.
+        folder: the folder that `totals_folder` made.
         on_progress: called after every reply.
     """
 
@@ -68,7 +68,7 @@ class Reader:
     on_progress: Progress | None
 
     async def read_and_settle(self) -> Reading:
-        """Read all contacts; raise alarms and settle what is in doubt by what they hold.
+        """Read all contacts, raise alarms, and settle rows in doubt by the totals.
 
         Raises:
             TracklySyncError: as a pull.
@@ -92,7 +92,7 @@ class Reader:
         return reading
 
     def _name_contacts(self) -> None:
-        """Note whose rows are that a person has called absent, where a ledger that took them over did not know."""
+        """Note the contacts of watched rows, if the ledger took the rows over and did not know their contacts."""
         with self.ledger.begin(REVENUE) as transaction:
             messages = ledger_absent.nameless(transaction)
             if not messages:
@@ -107,7 +107,7 @@ class Reader:
             ledger_absent.name_contacts(transaction, {entry: (who, ref) for entry, who, ref in found})
 
     def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
-        """Put a reading on record and settle by it; returns its number."""
+        """Record a reading and settle by it; return its number."""
         with self.ledger.begin(REVENUE) as transaction:
             number = ledger_doubt.note_reading(
                 transaction, reading.started_at, reading.finished_at, complete=reading.complete

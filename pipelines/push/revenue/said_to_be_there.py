@@ -1,8 +1,9 @@
-"""Revenue in doubt that a person has said is in the account, and that its contact's totals do not have.
+"""Finds rows that a person resolved as accepted, but that their contact's totals do not have.
 
-From the reading before its call on, the totals of all contacts of its phone number grew by less than was
-acknowledged, by just what such rows have. Where other revenue came meanwhile, nothing shows; reconciliation compares
-these contacts too. What does not belong here: rows that were called absent (`turned_up_late`).
+The test: since the reading before its call, the totals of the contact's phone number grew by less than was
+acknowledged, and the difference is exactly the amount of such rows. If other revenue came meanwhile, this test shows
+nothing; reconciliation compares these contacts too. What does not belong here: rows that were called absent
+(`turned_up_late`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,11 @@ _NOT_THERE = Verdict(
 
 
 class Looked(NamedTuple):
-    """What a reading says of such rows.
+    """What a reading says about rows that a person resolved as accepted.
 
     Attributes:
-        verdicts: of those that are not there.
-        done: those that need not be looked for any more; the others a later reading can tell.
+        verdicts: the verdicts on rows that are not in the account.
+        done: rows that need not be watched any more; a later reading can tell about the others.
     """
 
     verdicts: list[tuple[Entry, Verdict]]
@@ -38,14 +39,14 @@ def look_for(
     times: tuple[str, str],
     settle_seconds: float,
 ) -> Looked:
-    """Compare a contact's totals with what they were before its rows were sent.
+    """Compare a contact's totals with those before its rows were sent.
 
     Args:
-        entries: its rows that a person has said are there.
-        rows: what counts in it, or may.
+        entries: its rows that a person resolved as accepted.
+        rows: rows that count in the contact, or may.
         found: the totals that were read.
         times: when the reading began and ended; ISO 8601, UTC.
-        settle_seconds: how long calls are given: what is not there yet may still come.
+        settle_seconds: how long a call may take: before that, a missing row may still come.
     """
     due = [one for one in entries if later_by(one.sent_at, settle_seconds) <= times[0]]
     if not due or not is_clear(rows, times):
@@ -59,11 +60,11 @@ def _not_there(
     found: Mapping[tuple[str | None, str | None], Found],
     times: tuple[str, str],
 ) -> list[Entry]:
-    """Those of the entries that make what the totals lack of what was acknowledged."""
+    """Return the entries whose amounts together are exactly what the totals lack of the acknowledged revenue."""
     first = min(entries, key=lambda one: str(one.read_from))
     of = found[first.contact, first.list_ref]
     if of.on_phone is None or (of.phone_since or "") > str(first.read_from):
-        return []  # it has left, or signed up again: its totals show nothing
+        return []  # the contact has left, or signed up again: its totals show nothing
     rest = rest_of(first, Level(first.on_phone_then, of.on_phone, list(rows)), times)
     for (count, amount), places in choices([one.amount for one in entries]):
         if rest.is_near(-count, -amount):

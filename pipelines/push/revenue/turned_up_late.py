@@ -1,24 +1,25 @@
-"""Revenue that a reading shows to be otherwise than it was settled: looked for whenever contacts are read.
+"""Finds revenue that a reading shows to be otherwise than it was settled; every reading of contacts is checked.
 
-What turned up after it was called absent is put on record as an alarm.
+Rows that turned up after they were called absent, and may be in the account twice, raise an alarm.
 
-Since the last reading that did not show such a row, its contact's totals grew by what was acknowledged since. What
-they grew by beyond that is other activity of the account, or the lost call after all:
+Since the last reading that did not show such a row, its contact's totals grew by the revenue acknowledged since. Any
+further growth is other activity of the account, or the lost call after all:
 
-    growth = acknowledged + rows in doubt, as far as they are there + other revenue + rows that turned up
+    growth = acknowledged + stored rows in doubt + other revenue + rows that turned up
 
-A row is taken to have turned up where rows in doubt do not explain the rest and it does, to the digit; or where the
-rest has room for it beside other revenue, which is at least one conversion more. Revenue of another amount is no
-alarm. Totals do not distinguish a row that came late from other revenue of its amount: a row that was sent again is
-an alarm in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to
-stop: it is accepted, or in doubt where something else explains the growth too. In doubt again is also what a person
-has said of a row and a reading shows otherwise: one that was to be left out turned up, or totals grew by less than
-was acknowledged, by just what a row has that is said to be there (`said_to_be_there`).
+A row counts as turned up in two cases: rows in doubt do not explain the rest of the growth, but together with the row
+they do, exactly; or the rest has room for the row and for other revenue, which is at least one more conversion.
+Revenue of another amount raises no alarm. Totals do not distinguish a row that came late from other revenue of its
+amount. If the row was sent again, it may be in the account twice, so both cases raise an alarm. If it was not sent
+again, nothing has to stop: it is accepted, or in doubt if something else explains the growth too. A row is also in
+doubt again if a reading contradicts a person's decision: a row resolved as rejected turned up, or totals grew by less
+than was acknowledged, by exactly the amount of a row resolved as accepted (`said_to_be_there`).
 
-An account may count revenue on another list of the same number, so both totals are looked at: those of the number
-count where those of the list do not show what was acknowledged.
+An account may count revenue on another list of the same number, so both totals are examined: those of the number
+count if those of the list do not show the acknowledged revenue.
 
-What does not belong here: keeping it (`ledger.queries.revenue.absent`), and settling what is in doubt (`settle`).
+What does not belong here: keeping these rows (`ledger.queries.revenue.absent`), and settling rows in doubt
+(`settle`).
 """
 
 import logging
@@ -43,14 +44,14 @@ from pipelines.runs.recording import now
 from pipelines.text.humanize import duration, form, plural
 
 _MARGIN = 1.5
-"""A call is given so many times the age at which one turned up."""
+"""From then on a call may take this many times the age at which a row turned up."""
 
 _NEAR = 3600.0
-"""Seconds. Where a reading came later than this after the call, it is only roughly known when the row turned up."""
+"""Seconds. If a reading came later than this after the call, the time at which the row turned up is uncertain."""
 
 _LONGEST = 86_400.0
-"""Seconds. The settle time is not raised beyond this. A row that a reading so long after its call does not show is
-not watched any more, nor one after ten times the settle time, if that is longer."""
+"""Seconds. The settle time is not raised beyond this. A row is not watched any more after a reading this long after
+its call, or ten times the settle time after it if that is longer, that does not show the row."""
 
 _LATER, _OR_OTHER = "turned up afterwards", ", or other revenue did"
 
@@ -67,27 +68,27 @@ class _Match(NamedTuple):
     certain: bool
 
     def on(self, ref: str | None) -> "_Match":
-        """Those on one list."""
+        """Return the entries on one list."""
         return _Match([one for one in self.entries if one.list_ref == ref], self.certain)
 
     def and_also(self, other: "_Match") -> "_Match":
-        """Both together."""
+        """Return the entries of both."""
         return _Match([*self.entries, *other.entries], self.certain and other.certain)
 
 
 def find_late(
     totals: TotalsInStage, ledger: Ledger, reading: ContactTotals, settle_seconds: float
 ) -> int | None:
-    """Look at a reading for revenue that is there after all, or not, unlike it was settled.
+    """Search a reading for revenue that is in the account, or not, unlike it was settled.
 
     Args:
         totals: the reading, loaded.
-        ledger: the ledger; an alarm is put on record there, which is open if rows are perhaps there twice.
+        ledger: the ledger; it records the alarm, which is open if rows may be in the account twice.
         reading: the reading.
-        settle_seconds: how long calls were given so far.
+        settle_seconds: how long a call may take, as known so far.
 
     Returns:
-        The number of the alarm; None where none was raised.
+        The number of the alarm; None if none was raised.
     """
     times = reading.started_at, reading.finished_at
     with ledger.begin(REVENUE) as transaction:
@@ -110,18 +111,18 @@ def find_late(
 
 
 def _by_one_name(totals: TotalsInStage, rows: Sequence[_Row]) -> list[_Row]:
-    """Rows by the names that the reading has for their lists: what was taken over has the one of its send."""
+    """Give rows the reading's key for their list; rows that were taken over have the list's name from their send."""
     return [row._replace(list_ref=totals.list_key(row.list_ref)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a reading says of the entries that are watched.
+    """What a reading says about the entries that are watched.
 
     Attributes:
-        totals: those of their contacts.
-        late: entries that make an alarm.
-        verdicts: of rows that were not sent again, and are otherwise than they were settled.
+        totals: the totals of their contacts.
+        late: entries that raise an alarm.
+        verdicts: verdicts on rows that were not sent again, and were settled otherwise.
         kept: entries whose later growth can be measured from these totals.
         over: entries that need not be watched any more.
     """
@@ -135,13 +136,13 @@ class _Found:
     def add(
         self, entries: Sequence[Entry], rows: Sequence[Counted], times: tuple[str, str], settle_seconds: float
     ) -> None:
-        """Add what the reading says of the entries of one contact.
+        """Add what the reading says about the entries of one contact.
 
         Args:
-            entries: those.
-            rows: what counts in it, or may.
+            entries: the entries of the contact.
+            rows: rows that count in the contact, or may.
             times: when the reading began and ended; ISO 8601, UTC.
-            settle_seconds: how long calls were given so far.
+            settle_seconds: how long a call may take, as known so far.
         """
         there = [one for one in entries if one.outcome == Outcome.ACCEPTED]
         looked = look_for(there, rows, self.totals, times, settle_seconds)
@@ -178,11 +179,11 @@ def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float
 
 
 def _verdict(said: str, *, certain: bool) -> Verdict:
-    """Of a row that turned up before it was sent again.
+    """Return the verdict on a row that turned up before it was sent again.
 
     Args:
-        said: what it was settled as: pending, or rejected by a person.
-        certain: whether nothing else explains what its contact gained.
+        said: how it was settled: pending, or rejected by a person.
+        certain: whether nothing else explains the growth of its contact.
     """
     if said == Outcome.REJECTED:
         text = f"resolved as {said}, and {_LATER}"
@@ -197,9 +198,11 @@ def _is_over(entry: Entry, horizon: float) -> bool:
 
 
 def _learned(late: Sequence[Entry], read_to: str) -> tuple[float, float]:
-    """How old the calls were, at most, and how long calls are to be given for that."""
+    """Return how old the calls were at most, and the settle time that follows from it, both in seconds."""
     seen = max(seconds_until(read_to, one.sent_at) for one in late)
-    if seen > _NEAR:  # it may have been there for long: only that the last reading did not show it is known
+    if (
+        seen > _NEAR
+    ):  # the row may have been there for long: it is known only that the last reading did not show it
         least = max(seconds_until(one.read_from or one.sent_at, one.sent_at) for one in late)
         return seen, min(max(_NEAR, 2 * least), _LONGEST)
     return seen, _MARGIN * seen
@@ -218,9 +221,9 @@ def _to_keep(
     found: Mapping[_Where, Found],
     times: tuple[str, str],
 ) -> list[Entry]:
-    """Entries of a contact whose later growth can be measured from these totals.
+    """Return entries of a contact whose later growth can be measured from these totals.
 
-    Not where rows may or may not be in them; an entry that was compared with no reading yet can begin with any.
+    There are none if rows may or may not be in the totals, except entries that were not compared with a reading yet.
     """
     clear = is_clear(rows, times)
     return [
@@ -236,11 +239,11 @@ def _turned_up(
     found: Mapping[_Where, Found],
     times: tuple[str, str],
 ) -> _Match:
-    """Which entries of a contact a reading shows.
+    """Return the entries of a contact that a reading shows.
 
     Args:
-        entries: those of the contact.
-        rows: what counts in it, or may.
+        entries: the entries of the contact.
+        rows: rows that count in the contact, or may.
         found: the totals that were read.
         times: when the reading began and ended.
     """
@@ -265,9 +268,9 @@ def _on_list(rows: Sequence[_Row], ref: str | None) -> list[_Row]:
 def _turned_up_on(
     entries: Sequence[Entry], on_list: Totals | None, rows: Sequence[Counted], times: tuple[str, str]
 ) -> _Match | None:
-    """Which entries the totals of their list show; None where these show nothing.
+    """Return the entries that the totals of their list show; None if these totals show nothing.
 
-    That is where the account does not count on this list, or the list does not show what was acknowledged.
+    They show nothing if the account does not count on this list, or if they lack acknowledged revenue.
     """
     if on_list is None:
         return None
@@ -278,7 +281,7 @@ def _turned_up_on(
 
 
 def _explained(entries: Sequence[Entry], rest: Rest) -> _Match:
-    """Which entries are in what totals grew by."""
+    """Return the entries that are part of the growth."""
     nothing = _Match([], certain=True)
     if rest.conversions <= 0 or rest.amount < -rest.rounding:
         return nothing
@@ -292,7 +295,7 @@ def _explained(entries: Sequence[Entry], rest: Rest) -> _Match:
 
 
 def _beside_others(entries: Sequence[Entry], rest: Rest) -> list[Entry]:
-    """Entries that the rest has room for beside other revenue, which is at least one conversion more."""
+    """Return the entries for which the rest has room with other revenue, which is at least one more conversion."""
     conversions, amount = rest.conversions - len(rest.may_be), rest.amount - sum(rest.may_be)
     beside: list[Entry] = []
     for one in sorted(entries, key=lambda one: one.amount):

@@ -1,6 +1,6 @@
-"""How long calls without an answer are given: when one is old enough, and when the next reading is due.
+"""How long calls without an answer may take: when a call is old enough, and when the next reading is due.
 
-What does not belong here: what a reading shows (`settle`), and the waiting itself (`loop`).
+What does not belong here: what a reading shows (`settle`), and waiting itself (`loop`).
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from pipelines.runs.recording import now
 from pipelines.settings import Settings
 
 TIMES = 4
-"""How many time-outs, and how many times the slowest call that was ever answered, a lost one is given at least."""
+"""A lost call may take at least so many time-outs, and so many times the slowest call that was answered."""
 
 _APART, _MOST_APART = 0.25, 10.0
-"""Two readings that agree lie this share of the settle time apart, and not more than so many seconds."""
+"""Two readings that agree are this share of the settle time apart, but at most so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what, in seconds.
+    """How long to wait, in seconds.
 
     Attributes:
         settle: how old a call must be, from when it was sent, before its rows can be called absent.
-        apart: how far the two readings must be apart that agree on it.
+        apart: the least time between the two readings that agree on it.
     """
 
     settle: float
@@ -38,7 +38,7 @@ class Patience:
 
 
 def patience(settings: Settings, ledger: Ledger) -> Patience:
-    """As the settings say, and as what is on record of this account demands."""
+    """Return the times to wait: from the settings, or longer ones that calls to this account have shown."""
     with ledger.begin(REVENUE) as connection:
         learned, slowest = learned_seconds(connection), slowest_call(connection)
     settle = settings.settle_seconds
@@ -49,7 +49,7 @@ def patience(settings: Settings, ledger: Ledger) -> Patience:
 
 
 def seconds_until_due(settings: Settings, ledger: Ledger) -> float:
-    """In how many seconds a reading can settle what is in doubt; 0 where it can now."""
+    """Return the seconds until a reading can settle the rows in doubt; 0 if it can now."""
     with ledger.begin(REVENUE) as connection:
         rows = doubtful(connection, ledger.part)
     at = now()
@@ -57,7 +57,7 @@ def seconds_until_due(settings: Settings, ledger: Ledger) -> float:
 
 
 def _due(rows: Sequence[SentRow], at: str, of: Patience) -> str:
-    """When a reading can settle all rows of this part that one can settle; at once (`at`) without any."""
+    """Return when a reading can settle all rows of this part that it can settle; `at` if there are none."""
     waiting = [row for row in rows if _waits(row)]
     contacts = {row.contact for row in waiting}
     ready = [_ready(row, at, of) for row in rows if row.in_doubt and row.contact in contacts]
@@ -70,19 +70,19 @@ def _waits(row: SentRow) -> bool:
 
 
 def _ready(row: SentRow, at: str, of: Patience) -> str:
-    """When a reading can settle a row, as far as its own call matters."""
-    if row.ended_at == UNDER_WAY:  # of another push: when it ends is unknown
+    """Return when a reading can settle a row, judged by its own call only."""
+    if row.ended_at == UNDER_WAY:  # a call of another push: when it ends is unknown
         return later_by(at, max(of.apart, 1.0))
     return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else at
 
 
 def seconds_until(time: str, start: str) -> float:
-    """Seconds from one time to another; 0 where that is past."""
+    """Return the seconds from `start` to `time`; 0 if that is past."""
     return max((datetime.fromisoformat(time) - datetime.fromisoformat(start)).total_seconds(), 0.0)
 
 
 def later_by(time: str, seconds: float) -> str:
-    """A time so many seconds later."""
+    """Return a time so many seconds later; UNDER_WAY stays as it is."""
     if time == UNDER_WAY or not seconds:
         return time
     return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat()

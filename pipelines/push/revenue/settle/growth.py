@@ -1,6 +1,6 @@
-"""What totals grew by beyond what was acknowledged, and which rows can be in that.
+"""The growth of totals beyond the acknowledged revenue, and the rows that can be part of it.
 
-What does not belong here: rows that turned up so (`turned_up_late`), and totals between readings (`interval`).
+What does not belong here: rows that are found in it (`turned_up_late`), and totals between readings (`interval`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from schemas.values.money import CENT
 
 
 class Level(NamedTuple):
-    """Totals to be compared: those of a contact on a list, or of all contacts of its phone number."""
+    """Totals to compare: those of a contact on a list, or of all contacts with its phone number."""
 
     then: Totals
     now: Totals
@@ -21,12 +21,12 @@ class Level(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What totals grew by beyond what was acknowledged.
+    """The growth of totals beyond the acknowledged revenue.
 
     Attributes:
-        conversions, amount: by how much.
-        grew, acknowledged: the conversions of both.
-        may_be: amounts of rows that may be in it.
+        conversions, amount: the growth beyond what was acknowledged.
+        grew, acknowledged: conversions of the whole growth, and acknowledged ones.
+        may_be: amounts of rows that may be part of it.
         rounding: by how much the amount may be off.
     """
 
@@ -38,24 +38,24 @@ class Rest(NamedTuple):
     rounding: int
 
     def is_near(self, conversions: int, amount: int) -> bool:
-        """Whether so many rows of so much together are all of it."""
+        """Return whether this many rows with this amount together are the whole rest."""
         return conversions == self.conversions and abs(self.amount - amount) <= self.rounding
 
 
 def rest_of(first: Entry, level: Level, times: tuple[str, str]) -> Rest:
-    """What totals grew by since the reading of an entry beyond what was acknowledged since.
+    """Return the growth since the reading of an entry beyond the revenue acknowledged since.
 
     Args:
         first: the entry.
-        level: the totals of both readings, and what counts in them, or may.
-        times: when the reading of now began and ended; ISO 8601, UTC.
+        level: the totals of both readings, and the rows that count in them, or may.
+        times: when the present reading began and ended; ISO 8601, UTC.
     """
     start_from, start_to = str(first.read_from), str(first.read_to)
     sure: list[int] = []
     may_be: list[int] = []
     for row in level.rows:
         if row.ended_at <= start_from or row.intended_at >= times[1]:
-            continue  # it was in the earlier totals, or is not in those of now
+            continue  # the row is in the earlier totals, or not in the present ones
         inside = row.accepted and row.intended_at >= start_to and row.ended_at <= times[0]
         (sure if inside else may_be).append(row.amount)
     conversions, amount = (
@@ -75,17 +75,17 @@ def rest_of(first: Entry, level: Level, times: tuple[str, str]) -> Rest:
 
 
 def is_clear(rows: Sequence[Counted], times: tuple[str, str]) -> bool:
-    """Whether it is certain of each of some rows if a reading has it.
+    """Return whether it is certain for each row whether a reading includes it.
 
     Args:
-        rows: those of one contact.
+        rows: the rows of one contact.
         times: when the reading began and ended; ISO 8601, UTC.
     """
     return all(row.ended_at <= times[0] or row.intended_at >= times[1] for row in rows)
 
 
 def choices(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
-    """For each number of rows and amount together that a choice of at least one makes: the places of one choice."""
+    """Yield each pair of row count and sum that a choice of rows (at least one) makes, with one such choice."""
     sums: dict[tuple[int, int], tuple[int, ...]] = {(0, 0): ()}
     for place, each in enumerate(amounts):
         if len(sums) > MOST_SUMS:
@@ -97,5 +97,5 @@ def choices(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int
 
 
 def sums_of(amounts: Sequence[int]) -> set[tuple[int, int]]:
-    """How many of some rows, and their amount together, for every choice of them."""
+    """Return the number of rows and the sum for every choice of rows, also of none."""
     return {(0, 0)} | {both for both, _ in choices(amounts)}

@@ -1,16 +1,17 @@
-"""What a contact's totals at readings say of its rows, interval by interval.
+"""What a contact's totals at several readings say about its rows, interval by interval.
 
-Between two readings of a contact its totals grew by what was acknowledged, by those rows in doubt that were stored,
-and by other revenue. Each reading that a row of the contact was sent after is a boundary, so that a row which stays
-in doubt does not blur the ones that come later:
+Between two readings a contact's totals grow by acknowledged revenue, by rows in doubt that were stored, and by other
+revenue. Each reading after which a row of the contact was sent is a boundary, so that a row that stays in doubt does
+not obscure later rows:
 
     reading 1 ── rows sent ──▶ reading 2 ── rows sent ──▶ reading now
 
-Where several machines push, a reading of one may fall into a call of another, and nobody can tell whether it has
-those rows. Such a reading is no boundary, except the first and that of now: there the rows may count or not.
+If several machines push, a reading of one may fall into a call of another; then it is unknown whether the reading has
+the rows of that call. Such a reading is no boundary, except the first and the present one: for these the rows may
+count or not.
 
-A contact that has signed up again may have begun with new totals: these show no row to be absent.
-An account may show totals in whole cents where rows have fractions of them. Then a growth is known but for that.
+A contact that has signed up again may have started with new totals: they show no row to be absent. An account may
+show totals in whole cents although rows have fractions of a cent; then the growth is known only up to that rounding.
 What does not belong here: the verdict on a row (`settle`), and the arithmetic (`subset_sum`).
 """
 
@@ -30,11 +31,11 @@ from pipelines.text.humanize import money, plural
 from schemas.values.money import CENT, amount_of
 
 CONTACT_GONE, AMBIGUOUS = "contact_gone", "ambiguous"
-"""Our codes for rows that a reading could not settle, beside NO_READING."""
+"""Our codes for rows that a reading could not settle, in addition to NO_READING."""
 
 _SKEW = 2
-"""Seconds by which a sign-up, noted in whole ones and by the account's clock, may seem early. With more of them, rows
-of contacts that are new in the account would stay in doubt for nothing."""
+"""Seconds by which a sign-up may seem early, because the account notes it in whole seconds of its own clock. If this
+were larger, rows of contacts that are new in the account would stay in doubt without need."""
 
 _ANOTHER = "another push sent revenue of this contact while it was read"
 _OUTCOME = {Fate.STORED: Outcome.ACCEPTED, Fate.ABSENT: Outcome.PENDING, Fate.OPEN: Outcome.IN_DOUBT}
@@ -42,13 +43,13 @@ _SIGNED_UP_AGAIN = "its contact has signed up again, so that its totals may have
 
 
 class Judgement(NamedTuple):
-    """What the numbers say of a row.
+    """What the totals say about a row.
 
     Attributes:
-        fate: its fate.
-        code: if it is open, our code; "" where a later reading may tell.
-        text: the cause, and then the figures that it rests on.
-        counted: whether the totals have just what was acknowledged and what is stored, and something was.
+        fate: whether it is stored, absent or open.
+        code: if it is open, our code; "" if a later reading may settle it.
+        text: the cause, then the figures that it rests on.
+        counted: whether the growth is exactly the acknowledged and the stored rows, and some were acknowledged.
     """
 
     fate: Fate
@@ -58,21 +59,21 @@ class Judgement(NamedTuple):
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether the row may be stored, and the numbers allow several readings."""
+        """Whether the row may be stored, and the totals allow more than one explanation."""
         return self.fate is not Fate.ABSENT and self.code == AMBIGUOUS
 
 
 Judged = dict[str, Judgement]
-"""By identity."""
+"""Judgements by identity."""
 
 
 class Boundary(NamedTuple):
     """A contact's totals at a reading.
 
     Attributes:
-        read_from, read_to: when the reading began and ended; read_to is "" for that of now.
-        totals: None where the contact was not there.
-        known: whether that is certain, since the reading saw every contact.
+        read_from, read_to: when the reading began and ended; read_to is "" for the present reading.
+        totals: None if the reading did not find the contact.
+        known: whether that is certain, because the reading saw every contact.
         ours: whether the reading is of this part of the input.
     """
 
@@ -85,13 +86,13 @@ class Boundary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What is the same for all contacts of a reading.
+    """Values that are the same for all contacts of a reading.
 
     Attributes:
-        read_from: when it began; ISO 8601, UTC.
+        read_from: when the reading began; ISO 8601, UTC.
         complete: whether it saw every contact.
-        content: by identity, what the API was given; rows of one content are the same to it.
-        seconds: how long the account may take over a call whose answer was lost, from when it was sent.
+        content: by identity, a digest of the record that was sent; equal records are the same to the API.
+        seconds: how long the account may work on a call whose answer was lost, from when it was sent.
     """
 
     read_from: str
@@ -107,9 +108,9 @@ class Contact:
     Attributes:
         rows: its rows that were sent.
         before: by identity, its totals before the row was sent.
-        totals: those of now; None where it is not there.
+        totals: its present totals; None if the reading did not find it.
         since: when it signed up.
-        given: what is the same for all contacts.
+        given: values that are the same for all contacts.
     """
 
     rows: Sequence[SentRow]
@@ -119,7 +120,7 @@ class Contact:
     given: Given
 
     def judge(self) -> Judged:
-        """What its totals say of its rows in doubt."""
+        """Return what the totals say about the contact's rows in doubt."""
         unread = Judgement(Fate.OPEN, NO_READING, UNREAD)
         judged: Judged = {row.identity: unread for row in self.rows if row.in_doubt}
         for start, end in pairwise(self._boundaries()):
@@ -127,7 +128,7 @@ class Contact:
         return judged
 
     def _boundaries(self) -> list[Boundary]:
-        """The first reading, those in between of which it is known which rows they have, and that of now."""
+        """Return the first reading, those for which it is known which rows they include, and the present one."""
         found = {
             row.read_from: Boundary(
                 row.read_from, row.read_to, self.before[row.identity], row.complete, row.ours
@@ -165,16 +166,16 @@ class Contact:
         return frozenset(row.identity for row in rows if self._is_loose(row, boundary))
 
     def _is_loose(self, row: SentRow, boundary: Boundary) -> bool:
-        """Whether the call was under way at a reading."""
+        """Return whether the row's call was under way during a reading."""
         began = row.intended_at < (boundary.read_to or UNDER_WAY)
         return began and self._ended(row, boundary) > boundary.read_from
 
     def _ended(self, row: SentRow, boundary: Boundary) -> str:
-        """When the account was done with a row's call, as far as that matters to a reading.
+        """Return when the account was done with a row's call, as far as that matters to a reading.
 
-        Of our own lost calls nothing is sent to their contacts until they are settled, so that all that counts in
-        a reading of ours is theirs, or of other activity. What was not there at first came later, and other rows may
-        have been sent in between: it was called absent.
+        Nothing is sent to a contact until our own lost calls to it are settled; so only calls of other parts, and
+        other activity, can fall into a reading of ours. A row that was not there at first came later, possibly after
+        other rows were sent: it was called absent.
         """
         lost = row.in_doubt or row.code in (SETTLED, RESOLVED)
         if not lost or (row.ours and boundary.ours):
@@ -185,12 +186,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What totals grew by beyond what was acknowledged.
+    """The growth of totals beyond the acknowledged revenue.
 
     Attributes:
-        conversions: how many.
-        amount: how much, in units.
-        rounding: by how much the amount may be off.
+        conversions: the number of conversions.
+        amount: the amount, in units.
+        rounding: by how much the amount may be off, in units.
     """
 
     conversions: int
@@ -203,13 +204,13 @@ class Interval:
     """The time between two readings of a contact.
 
     Attributes:
-        start: the first of them.
-        end: the other one.
-        rows: those that may count in the growth between them.
-        loose: which of them may also not count in it.
-        content: as of `Given`.
-        again: whether the contact may have signed up again between them.
-        late: whether some are loose only as long as no later reading is there.
+        start: the first reading.
+        end: the second reading.
+        rows: rows that may count in the growth between them.
+        loose: those of them that may also count outside of it.
+        content: as in `Given`.
+        again: whether the contact may have signed up again between the readings.
+        late: whether some rows are loose only until a later reading.
     """
 
     start: Boundary
@@ -221,7 +222,7 @@ class Interval:
     late: bool
 
     def judge(self) -> Judged:
-        """What the growth says of the rows in doubt."""
+        """Return what the growth says about the rows in doubt."""
         judged = {
             row.identity: Judgement(Fate.OPEN, "", _ANOTHER)
             for row in self.rows
@@ -235,15 +236,15 @@ class Interval:
         return judged | self._explained()
 
     def doubts(self) -> list[SentRow]:
-        """The rows in doubt that count in this interval, if they count at all."""
+        """Return the rows in doubt that can count in this interval only."""
         return [row for row in self.rows if row.in_doubt and row.identity not in self.loose]
 
     def acknowledged(self) -> list[SentRow]:
-        """The accepted rows that certainly count in it."""
+        """Return the accepted rows that certainly count in this interval."""
         return [row for row in self.rows if not row.in_doubt and row.identity not in self.loose]
 
     def growth(self) -> Growth:
-        """What the totals grew by beyond what was acknowledged."""
+        """Return the growth of the totals beyond the acknowledged revenue."""
         first, last = self.start.totals or Totals(0, 0), self.end.totals or Totals(0, 0)
         accepted = self.acknowledged()
         in_cents = first.amount % CENT == last.amount % CENT == 0
@@ -255,7 +256,7 @@ class Interval:
         )
 
     def _unusable(self) -> tuple[str, str] | None:
-        """Why the two readings cannot be compared: a code and the evidence."""
+        """Return why the two readings cannot be compared, as code and evidence; None if they can."""
         start, end = self.start, self.end
         if start.totals is None and not start.known:
             return NO_READING, "the reading before it was sent did not find its contact, and was not complete"
@@ -279,7 +280,7 @@ class Interval:
         }
 
     def _alike(self) -> list[list[SentRow]]:
-        """Rows that may be in the growth, in groups of those that are the same to the API."""
+        """Group rows that may be part of the growth: rows in a group are the same to the API."""
         groups: dict[str, list[SentRow]] = defaultdict(list)
         for row in sorted(row for row in self.rows if row.in_doubt or row.identity in self.loose):
             of_its_own = row.identity in self.loose
@@ -307,7 +308,7 @@ class Interval:
 
 
 def _within(time: str, start: Boundary, end: Boundary) -> bool:
-    """Whether a time of the account's clock may be one between two readings."""
+    """Return whether a time of the account's clock may lie between two readings."""
     if start.read_from > later_by(time, _SKEW):
         return False
     return not end.read_to or time <= later_by(end.read_to, _SKEW)

@@ -1,14 +1,14 @@
-"""Settling revenue in doubt by reading: which rows the contacts' totals show to be stored, and which not.
+"""Settles revenue in doubt by a reading: which rows the contacts' totals show to be stored, and which to be absent.
 
-A row counts in one contact. What its totals grew by between two readings is judged in `interval`.
+Each row counts in one contact. `interval` judges the growth of a contact's totals between two readings.
 
-The documentation does not say which contact a row counts in where one phone number is on several lists: that of
-the send's list, another one, or all of them. So the totals of the number over all lists are looked at as well. A
-row is taken as not stored, and may be sent again, only where both say so, or where the list's totals have just what
-was acknowledged, and so show that rows count there.
+The documentation does not say which contact a row counts in if a phone number is on several lists: the one of the
+send's list, another one, or all. So the totals of the number over all lists are examined as well. A row counts as not
+stored, and may be sent again, only if both totals say so, or if the list's totals have exactly the acknowledged
+revenue, which shows that rows count there.
 
-That a row is not there yet does not mean that it never will be: `patiently` waits before it is called absent. What
-does not belong here: intervals (`interval`), their arithmetic (`subset_sum`), and reading contacts
+A row that is not there yet may still come: `patiently` waits before a row is called absent. What does not belong
+here: intervals (`interval`), their arithmetic (`subset_sum`), and reading contacts
 (`pipelines.pull.derived.contact_totals`).
 """
 
@@ -41,20 +41,20 @@ def settled(
     rows: Sequence[SentRow], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
     content: Mapping[str, str], seconds: float = 0,
 ) -> dict[str, Verdict]:  # fmt: skip
-    """The verdicts on every row in doubt of this part of the input, but for those that no reading can settle.
+    """Return verdicts on the rows in doubt of this part of the input, except those that no reading can settle.
 
     Args:
-        rows: of `ledger.queries.revenue.in_doubt.doubtful`.
-        read_from: when the reading of now began; ISO 8601, UTC.
-        found: what it has of their contacts, by phone number and list.
-        complete: whether it saw every contact.
-        content: by identity, what the API was given; rows of one content are the same to it.
-        seconds: how long the account may take over a call whose answer was lost, from when it was sent.
+        rows: the rows that `ledger.queries.revenue.in_doubt.doubtful` returns.
+        read_from: when the present reading began; ISO 8601, UTC.
+        found: the totals of their contacts, by phone number and list.
+        complete: whether the reading saw every contact.
+        content: by identity, a digest of the record that was sent; equal records are the same to the API.
+        seconds: how long the account may work on a call whose answer was lost, from when it was sent.
     """
     known = [row for row in rows if row.contact is not None]
     given = Given(read_from, complete, content, seconds)
     on_list = _on_lists(known, found, given)
-    # What of the list's growth is an accepted row of another list, only the number's totals show.
+    # Only the number's totals show which part of the list's growth is an accepted row of another list.
     stored = _of_fate(on_list, Fate.STORED) - _of_fate(_on_phones(known, found, given), Fate.ABSENT)
     on_phone = _on_phones([_settle_if(row, stored) for row in known], found, given)
     return {
@@ -75,7 +75,7 @@ def _settle_if(row: SentRow, stored: set[str]) -> SentRow:
 def _on_lists(
     rows: Sequence[SentRow], found: Mapping[tuple[str | None, str | None], Found], given: Given
 ) -> Judged:
-    """What the totals of each contact on its list say."""
+    """Return what the totals of each contact on its list say."""
     judged: Judged = {}
     for where, some in _grouped(rows, lambda row: (row.contact, row.list_ref)).items():
         of = found[where]
@@ -87,7 +87,7 @@ def _on_lists(
 def _on_phones(
     rows: Sequence[SentRow], found: Mapping[tuple[str | None, str | None], Found], given: Given
 ) -> Judged:
-    """What the totals of each phone number over all lists say."""
+    """Return what the totals of each phone number over all lists say."""
     judged: Judged = {}
     for some in _grouped(rows, lambda row: row.contact).values():
         of = found[some[0].contact, some[0].list_ref]
@@ -97,12 +97,12 @@ def _on_phones(
 
 
 class Settlement(NamedTuple):
-    """What a reading does to the rows in doubt.
+    """The consequences of a reading for the rows in doubt.
 
     Attributes:
-        verdicts: the verdict of each.
-        unseen: since when readings have not shown a row; those that this one may have shown are not in it.
-        absent: those that are called absent now, and may be sent again.
+        verdicts: the verdict on each row.
+        unseen: since when readings have not shown a row; without rows that this reading may have shown.
+        absent: rows that are called absent now, and may be sent again.
     """
 
     verdicts: dict[str, Verdict]
@@ -113,16 +113,16 @@ class Settlement(NamedTuple):
 def patiently(
     rows: Sequence[SentRow], verdicts: Mapping[str, Verdict], read_from: str, patience: Patience
 ) -> Settlement:
-    """Take from verdicts what is too early to say: that a row is not there yet does not mean that it never will be.
+    """Turn verdicts that are too early into waiting: a row that is not there yet may still come.
 
-    A row is called absent where its call is old enough and two readings some time apart agree. Until then, and as
-    long as the numbers may still become clear, it stays for a later reading. That it is there is clear at once.
+    A row is called absent if its call is old enough and two readings, some time apart, agree. Until then, or while
+    the totals may still become clear, it waits for a later reading. A row that is there is accepted without waiting.
 
     Args:
         rows: as for `settled`.
-        verdicts: of `settled`.
-        read_from: when the reading of now began; ISO 8601, UTC.
-        patience: how long to wait for what.
+        verdicts: the result of `settled`.
+        read_from: when the present reading began; ISO 8601, UTC.
+        patience: how long to wait.
     """
     done = Settlement({}, {}, [])
     for row in rows:
@@ -143,7 +143,7 @@ def patiently(
 def _call_absent(
     row: SentRow, verdict: Verdict, read_from: str, patience: Patience, done: Settlement
 ) -> None:
-    """Note a row that this reading does not show as absent, or as one that has to wait."""
+    """Note a row that this reading does not show: as absent, or as one that must wait."""
     since = row.absent_since or read_from
     done.unseen[row.identity] = since
     seen_twice = row.absent_since is not None and later_by(since, patience.apart) <= read_from
@@ -162,7 +162,7 @@ def _wait(row: SentRow, text: str) -> Verdict:
 
 
 def _open_code(row: SentRow) -> str:
-    """The code of a row that a later reading may settle."""
+    """Return the code of a row that a later reading may settle."""
     return row.code if row.code in UNSETTLED else NO_ANSWER
 
 
@@ -174,8 +174,8 @@ def _grouped(rows: Sequence[SentRow], key: Callable[[SentRow], _Key]) -> dict[_K
 
 
 def _verdict(row: SentRow, on_list: Judgement | None, on_phone: Judgement | None) -> Verdict:
-    """By its contact's totals and, where these alone do not show it to be stored, those of its phone number."""
-    if on_list is None or row.read_from is None:  # readings of other rows of its contact say nothing of it
+    """Return a verdict by the contact's totals and, if these do not show the row, by those of its phone number."""
+    if on_list is None or row.read_from is None:  # readings of other rows say nothing about it
         return Verdict(Outcome.IN_DOUBT, NO_READING, UNREAD)
     if on_phone is None:
         return Verdict(Outcome.ACCEPTED, SETTLED, on_list.text)
@@ -199,5 +199,5 @@ def _of_both(row: SentRow, on_list: Judgement, on_phone: Judgement) -> Verdict:
 
 
 def _code_to_send_again(row: SentRow) -> str:
-    """Of a call that named too few of its errors, the row goes again in one that names them all."""
+    """Return the code for sending again; NOT_NAMED if the call named too few errors, so that the next names all."""
     return NOT_NAMED if row.code == NOT_NAMED else NOT_SENT

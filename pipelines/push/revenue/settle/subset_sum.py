@@ -1,4 +1,4 @@
-"""Which of a contact's rows in doubt were stored, by how much its totals grew: the arithmetic, and nothing else.
+"""Which of a contact's rows in doubt were stored, by the growth of its totals: only the arithmetic.
 
 Each stored row adds 1 to conversion_count and its amount to revenue_total
 (/api-reference/v2/history/import-revenue). What does not belong here: where the numbers come from (`settle`).
@@ -12,13 +12,13 @@ from typing import NamedTuple
 from schemas.values.money import CENT
 
 MOST_SUMS = 20_000
-"""More partial sums than this are not followed, here and in `growth`: the rows stay in doubt."""
+"""Most partial sums that are followed, here and in `growth`; beyond them the rows stay in doubt."""
 
-_Sum = tuple[int, int]  # how many rows, and their amount
+_Sum = tuple[int, int]  # number of rows, and their amount
 
 
 class Fate(Enum):
-    """What the numbers say of a row."""
+    """What the totals say about a row."""
 
     STORED = "stored"
     ABSENT = "absent"
@@ -29,8 +29,8 @@ class Alike(NamedTuple):
     """Rows that are the same to the API, so that it does not matter which of them were stored.
 
     Attributes:
-        amount: of each.
-        rows: how many.
+        amount: the amount of each.
+        rows: their number.
     """
 
     amount: int
@@ -38,17 +38,17 @@ class Alike(NamedTuple):
 
 
 def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) -> list[tuple[int, int]]:
-    """How many rows of each kind were stored, given a growth that nothing else is known to explain.
+    """Return how many rows of each kind were stored, given the growth beyond the acknowledged revenue.
 
-    A selection of rows that explains the growth to the last digit is the explanation; where several do, what
-    they agree on is known. Where none does, other revenue arrived too, and all that is known is which rows
-    cannot be in it. Rows that explain the growth but for a cent are not among those: it may have been rounded.
+    A selection of rows that makes the growth exactly is the explanation; if several do, only what they have in common
+    is known. If none does, other revenue arrived too, and it is known only which rows cannot be part of the growth.
+    Rows that make the growth up to a cent can be part of it: the amount may have been rounded.
 
     Args:
         kinds: the rows in doubt.
-        count: by how much conversion_count grew.
-        amount: by how much revenue_total grew.
-        rounding: by how much that is known to be off at most.
+        count: the growth of conversion_count.
+        amount: the growth of revenue_total.
+        rounding: by how much the amount is known to be off at most.
 
     Returns:
         For each kind, the fewest and the most rows that may have been stored.
@@ -74,18 +74,18 @@ def _most(kind: Alike, possible: Sequence[int], count: int, amount: int) -> int:
 
 
 def _near(sums: Collection[_Sum], count: int, amount: int, rounding: int) -> set[int]:
-    """The amounts of so many rows that explain a growth but for rounding."""
+    """Return the sums of exactly `count` rows that differ from an amount by the rounding at most."""
     return {of for rows, of in sums if rows == count and abs(of - amount) <= rounding}
 
 
 class _Around(NamedTuple):
-    """The sums that the kinds before and after one can make."""
+    """The sums that the kinds before and after one kind can make."""
 
     before: set[_Sum]
     after: set[_Sum]
 
     def possible(self, kind: Alike, count: int, ends: Collection[int]) -> list[int]:
-        """How many rows of the kind may be stored, so that all together make one of some amounts.
+        """Return the numbers of rows of a kind that may be stored so that all rows together make one of the amounts.
 
         Args:
             kind: the rows.
@@ -103,7 +103,7 @@ class _Around(NamedTuple):
 
 
 def fates(kind: Alike, fewest: int, most: int) -> list[Fate]:
-    """The fates of the rows of a kind, which of them has which being of no matter.
+    """Return the fates of the rows of a kind; it does not matter which row gets which.
 
     Args:
         kind: the rows.
@@ -119,12 +119,12 @@ def _contradict(count: int, amount: int, rounding: int) -> bool:
 
 
 def _all_sums(kinds: Sequence[Alike], count: int, most: int) -> list[set[_Sum]]:
-    """The sums that none, the first, the first two ... kinds can make."""
+    """Return the sums that no kind, the first, the first two and so on can make."""
     return list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)}))
 
 
 def _reach(sums: set[_Sum], kind: Alike, count: int, amount: int) -> set[_Sum]:
-    """The sums with rows of one more kind, as far as they can still be part of the growth."""
+    """Return the sums with rows of one more kind, without those beyond the growth."""
     if len(sums) > MOST_SUMS:
         return sums
     return {
@@ -136,6 +136,6 @@ def _reach(sums: set[_Sum], kind: Alike, count: int, amount: int) -> set[_Sum]:
 
 
 def _most_beside_others(kind: Alike, count: int, amount: int) -> int:
-    """Other revenue is at least one conversion, of zero or more."""
+    """Return the most rows of a kind if there is other revenue, which is one conversion or more, of zero or more."""
     most = max(count - 1, 0)
     return min(kind.rows, most, amount // kind.amount if kind.amount else most)
