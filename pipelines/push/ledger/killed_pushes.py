@@ -1,4 +1,4 @@
-"""What pushes did whose process was killed: the ledger has their calls, and their records get the figures of these.
+"""Completes the records of pushes whose process was killed, with figures of their calls from the ledger.
 
 What does not belong here: the figures of a push that ends (`push.figures`), and the records (`pipelines.runs`).
 """
@@ -20,7 +20,7 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT
 
 LATER = "later"
-"""In the record of a push that goes on: how many rows are not its own, being of other periods."""
+"""Key in the record of a push under way: how many rows are of other periods, so not its own."""
 
 PUSHES = tuple(f"push {name}" for name in PUSHED)
 
@@ -29,7 +29,7 @@ def complete_killed(settings: Settings, ledger: Ledger) -> None:
     """Complete the records of pushes that were killed.
 
     Args:
-        settings: where the run records lie.
+        settings: the place of the run records.
         ledger: open; no push of the same part has sent anything since.
 
     Raises:
@@ -42,7 +42,9 @@ def complete_killed(settings: Settings, ledger: Ledger) -> None:
         begun = msgspec.json.decode(record.details, type=dict[str, int] | None)
         record.rows = record.sent = sum(sent.values())
         record.accepted = sent.get(Outcome.ACCEPTED, 0) + settled
-        if begun is not None and record.left_out is not None:  # else its input was not on record yet
+        if (
+            begun is not None and record.left_out is not None
+        ):  # if either is None, its input was not recorded yet
             counts = ledger.outcomes().get(record.activity.rpartition(" ")[2], Outcomes())
             record.left_out += sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
             record.pending = counts.pending - begun.get(LATER, 0)
@@ -52,7 +54,7 @@ def complete_killed(settings: Settings, ledger: Ledger) -> None:
 
 
 def complete_killed_if_known(settings: Settings) -> None:
-    """The same, by a command that does not need the ledger: where that cannot be read, nothing is completed."""
+    """Complete the records for a command that does not need the ledger: if the ledger is unreadable, do nothing."""
     with suppress(StorageError), existing_ledger(settings) as ledger:
         if ledger is not None:
             complete_killed(settings, ledger)

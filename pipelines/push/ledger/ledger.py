@@ -1,12 +1,12 @@
-"""The ledger's verbs: what moves a call and its rows from state to state, durable and in this order.
+"""The ledger's verbs: they move a call and its rows from state to state, durably and in this order.
 
     intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are named
                          ├─ lose ───▶ lost       it may have been carried out: revenue in_doubt, else pending
                          └─ refuse ─▶ refused    it was not carried out: pending
-    recover                                      what a dead process left intended is lost
+    recover                                      calls that a dead process left intended are lost
 
-Every verb is one transaction; a move from another state raises. What does not belong here: deciding what an
-answer means for a row (`send.answers`), opening a ledger (`opening`), and the tables (`db.tables`).
+Every verb is one transaction; a move from a wrong state raises. What does not belong here: deciding what an answer
+means for a row (`send.answers`), opening a ledger (`opening`), and the tables (`db.tables`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outc
 from pipelines.runs.recording import now
 
 _AT_ONCE = 0.5
-"""Seconds. A call that leaves so soon after its intent is as old as that."""
+"""Seconds. If a call leaves this soon after its intent, the time of the intent counts as the time it was sent."""
 
 _INTENT = sa.insert(CHUNKS)
 
@@ -50,10 +50,11 @@ class Ledger:
     """An open ledger; see `opening`.
 
     Args:
-        engine: for what may be lost with the last second before a power cut, since sending it again is harmless.
+        engine: for sends and clicks: the last second may be lost in a power cut, since sending them again is
+            harmless.
         durable: for revenue: a transaction is on the disk before the call returns.
-        where: for messages.
-        part: whose input and calls the verbs are about; see `Settings.part`.
+        where: the ledger's place, for messages.
+        part: the part of the input whose calls the verbs are about; see `Settings.part`.
     """
 
     def __init__(self, engine: sa.Engine, durable: sa.Engine, where: str, part: str) -> None:
@@ -62,23 +63,23 @@ class Ledger:
 
     @contextmanager
     def begin(self, dataset: str = "") -> Iterator[sa.Connection]:
-        """A transaction; durable for revenue. What the database does wrong in it becomes a StorageError."""
+        """Begin a transaction, durable for revenue; errors of the database become a StorageError."""
         engine = self._durable if dataset == REVENUE else self._engine
         with ledger_errors(self._where), engine.begin() as connection:
             yield connection
 
     def bring_up_to_date(self, url: str) -> None:
-        """See `upgrade`."""
+        """Create or upgrade the tables; see `upgrade`."""
         with ledger_errors(self._where):
             upgrade(self._durable, url)
 
     def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], changes: InputChanges) -> None:
-        """Record the current input: its size, how many rows are held back, and which old rows are in it.
+        """Record the current input: its size, how many rows are held back, and which rows of the ledger it has.
 
         Args:
             dataset: sends, clicks or revenue.
             rows_in: rows of the input.
-            held: by outcome, how many of them are not to be sent.
+            held: by outcome, how many of them are not sent.
             changes: what changed since the input before.
         """
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
@@ -116,18 +117,18 @@ class Ledger:
 
     @contextmanager
     def figures(self) -> Iterator[Figures]:
-        """One view of the counts, calls and alarms, beside a push that goes on."""
+        """Yield the counts, calls and alarms in one consistent view, also during a push."""
         with self.begin() as connection:
             one_view(connection)
             yield Figures(ask(connection), self.part)
 
     def differing(self) -> dict[str, int]:
-        """By dataset, how many rows are in the account and say something else in the current input."""
+        """Return how many rows in the account have other content in the current input, by dataset; see `Figures`."""
         with self.figures() as figures:
             return figures.differing()
 
     def first_intake(self, dataset: str) -> str | None:
-        """When input of a dataset was first taken in; ISO 8601, UTC."""
+        """Return when input of a dataset was first taken in, ISO 8601, UTC; None if it never was."""
         with self.figures() as figures:
             return figures.first_intake(dataset)
 
@@ -135,7 +136,7 @@ class Ledger:
         return INTAKES.c.dataset == dataset, INTAKES.c.part == self.part
 
     def last_chunk(self, dataset: str) -> int:
-        """The number of the latest call of a dataset, of any part of the input; 0 where there was none."""
+        """Return the number of the latest call of a dataset, of any part of the input; 0 if there was none."""
         with self.begin() as connection:
             latest = sa.select(sa.func.max(CHUNKS.c.chunk)).where(CHUNKS.c.dataset == dataset)
             return connection.execute(latest).scalar() or 0
@@ -150,22 +151,22 @@ class Ledger:
         reading: int | None = None,
         seen: int = 0,
     ) -> int:
-        """Make an intent durable; only then may the request leave.
+        """Record an intent durably; the request may leave only after this.
 
         Args:
             dataset: the dataset.
             rows: its rows, in the order of the request.
             size: bytes of the request's body.
-            again: whether they were in earlier intents and are pending again; else all of them are new.
+            again: whether the rows were in earlier intents and are pending again; else all of them are new.
             reading: for revenue, the number of the reading that the contacts' totals are of.
-            seen: `last_chunk` before the rows were compared with the ledger; what came later is looked through.
+            seen: `last_chunk` before the rows were compared with the ledger; later chunks are searched for the rows.
 
         Returns:
             The chunk's number.
 
         Raises:
-            DataError: with again, a row is not pending in the ledger.
-            StorageError: else, a row is in the ledger already; or the ledger cannot be written.
+            DataError: with `again`, a row is not pending in the ledger.
+            StorageError: without `again`, a row is in the ledger already; or the ledger cannot be written.
         """
         with self.begin(dataset) as connection:
             take_turns(connection, dataset)
@@ -192,7 +193,7 @@ class Ledger:
         return chunk
 
     def intended_at(self, chunk: int) -> str:
-        """When a call was meant to be sent; ISO 8601, UTC."""
+        """Return when a call was meant to be sent; ISO 8601, UTC."""
         with self.begin() as connection:
             at = connection.execute(
                 sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.chunk == chunk)
@@ -200,9 +201,9 @@ class Ledger:
         return str(at)
 
     def note_sent(self, dataset: str, chunk: int, at: datetime) -> None:
-        """Note that a call leaves now, where that is later than its intent has it: it waited for its turn.
+        """Record when a call leaves, if that is later than its intent because the call waited for its turn.
 
-        How old a call without an answer is counts from there, so that it has to be on the disk before it leaves.
+        The age of a call without an answer counts from this time, so it must be on the disk before the call leaves.
 
         Args:
             dataset: sends, clicks or revenue.
@@ -232,8 +233,8 @@ class Ledger:
             chunk: the call.
             answered: its figures.
             own: by identity, the verdicts of rows that are not simply accepted.
-            given: the rows of a call that was made again, where none of them had arrived before: what they were sent
-                with now is what the account has.
+            given: the rows of a repeated call, if none of them had arrived before: the account has what they were
+                sent with now.
         """
         values = {name: getattr(answered, name) for name in Answered.__slots__}
         with self.begin(dataset) as connection:
@@ -245,7 +246,7 @@ class Ledger:
                 renew(connection, dataset, given, chunk)
 
     def lose(self, dataset: str, chunk: int, error: str, sent_at: datetime | None = None) -> None:
-        """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending.
+        """Record that a call may or may not have been carried out: its rows are in_doubt (revenue) or pending.
 
         Args:
             dataset: the dataset.
@@ -262,7 +263,7 @@ class Ledger:
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
     def refuse(self, dataset: str, chunk: int, error: str) -> None:
-        """The call was not carried out, for a reason that is not its rows': they are pending again.
+        """Record that a call was not carried out, for a reason other than its rows: they are pending again.
 
         Args:
             dataset: sends, clicks or revenue.
@@ -275,10 +276,10 @@ class Ledger:
             give_all(connection, dataset, [chunk], Verdict(Outcome.PENDING, NOT_SENT))
 
     def recover(self, dataset: str) -> int:
-        """What a dead process left intended is lost. Only for the one that holds the push lock.
+        """Record calls that a dead process left intended as lost. The caller must hold the push lock.
 
         Returns:
-            How many chunks.
+            The number of calls.
         """
         with self.begin(dataset) as connection:
             query = sa.select(CHUNKS.c.chunk).where(
@@ -296,7 +297,7 @@ class Ledger:
         return len(dead)
 
     def reopen(self, dataset: str, identities: Sequence[str]) -> None:
-        """Of these rows, those that the API rejected are pending again; not those that a person did."""
+        """Make those of these rows pending that the API rejected; not those that a person rejected."""
         if not identities:
             return
         with self.begin(dataset) as connection:
@@ -314,7 +315,7 @@ class Ledger:
             )
 
     def reject(self, dataset: str, identities: Sequence[str]) -> None:
-        """Pending rows that were tried often enough are rejected, with the code and message they have."""
+        """Reject pending rows that were tried often enough, with the code and message that they have."""
         with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
@@ -328,13 +329,13 @@ class Ledger:
             )
 
     def chunks(self) -> list[dict[str, Any]]:
-        """Every call on record, oldest first, as push_chunks has it."""
+        """Return every call of this part, oldest first, with the columns of push_chunks."""
         with self.begin() as connection:
             ours = sa.select(CHUNKS).where(CHUNKS.c.part == self.part)
             found = connection.execute(ours.order_by(CHUNKS.c.chunk))
             return [dict(row) for row in found.mappings()]
 
     def outcomes(self) -> dict[str, Outcomes]:
-        """The counts of each dataset that was ever taken in."""
+        """Return the counts of each dataset that was ever taken in."""
         with self.figures() as figures:
             return figures.outcomes()

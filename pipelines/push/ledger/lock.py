@@ -18,12 +18,13 @@ from pipelines.storage import private_folder, storage_errors
 
 @contextmanager
 def part_lock(ledger: Ledger) -> Iterator[None]:
-    """Hold this part of a ledger on PostgreSQL; the server lets go of it when the process ends, however it ends.
+    """Hold this part of a ledger on PostgreSQL; the server releases it when the process ends in any way.
 
-    Machines that call their part by the same name would take each other's calls for those of a dead process.
+    Without this lock, machines with one name for their part would take each other's calls for those of a dead
+    process.
 
     Raises:
-        BusyError: another machine pushes the part of this name.
+        BusyError: another machine pushes a part of this name.
         StorageError: the ledger cannot be reached.
     """
     stack = ExitStack()
@@ -47,7 +48,7 @@ def part_lock(ledger: Ledger) -> Iterator[None]:
 
 @contextmanager
 def push_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the lock; the system lets go of it when the process ends, however it ends.
+    """Hold the lock on the data directory; the system releases it when the process ends in any way.
 
     Raises:
         BusyError: another push is under way.

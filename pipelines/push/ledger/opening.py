@@ -1,4 +1,4 @@
-"""Opening the ledger: made where there is none, brought up to date, or read as it is.
+"""Opens the ledger: creates it if there is none, upgrades it, or reads it as it is.
 
 What does not belong here: its verbs (`ledger`), and how a database is opened in general (`pipelines.databases`).
 """
@@ -16,10 +16,10 @@ from pipelines.storage import is_there
 
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Ledger]:
-    """The ledger, made if it is not there yet, and brought up to date if an older program made it.
+    """Open the ledger; it is created if it does not exist, and upgraded if an older program made it.
 
     Raises:
-        StorageError: it cannot be opened or written, or a newer program wrote it.
+        StorageError: the ledger cannot be opened or written, or a newer program wrote it.
     """
     with _opened(settings) as ledger:
         ledger.bring_up_to_date(settings.ledger)
@@ -28,10 +28,10 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
 
 @contextmanager
 def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
-    """The ledger to be read, brought up to date, or None if there is none yet; makes none.
+    """Open the ledger for reading, upgraded if needed; yield None if there is none, and create none.
 
     Raises:
-        StorageError: it cannot be read, or a newer program wrote it.
+        StorageError: the ledger cannot be read, or a newer program wrote it.
     """
     file = sqlite_file(settings.ledger)
     if file and not is_there(file):
@@ -40,7 +40,7 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
     with _opened(settings) as ledger:
         with ledger.begin() as connection:
             found = version(connection)
-        if found is not None:  # else a push may be making it just now
+        if found is not None:  # without a version, a push may be creating it at this moment
             ledger.bring_up_to_date(settings.ledger)
         yield ledger if found is not None else None
 

@@ -1,11 +1,12 @@
-"""Packs: the rows of a call of sends or clicks, one row of push_packs until one of them differs.
+"""Packs: all rows of a call of sends or clicks in one row of push_packs, until one of them differs.
 
-A row that is accepted by its call has nothing of its own but what it is known by, and a history is a million of
-these. So an intent packs its rows. Where a row gets an outcome of its own, or leaves the input without the others
-of its call, the pack is opened: its rows go to push_rows, in the same transaction, and are what they would have been
-from the start. Revenue is never packed.
+A row that its call made accepted needs nothing of its own but its identity, and a history has a million of these. So
+an intent packs its rows. If a row gets an outcome of its own, or leaves the input without the others of its call, the
+pack is opened: its rows go to push_rows in the same transaction, as if they had been there from the start. Revenue is
+never packed.
 
-What does not belong here: when that is (`ledger`), and reading rows for the stage and the warehouse (`queries.rows`).
+What does not belong here: when a pack is opened (`ledger`), and reading rows for the stage and the warehouse
+(`queries.rows`).
 """
 
 import zlib
@@ -21,7 +22,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import PACKS, ROWS
 from pipelines.push.ledger.statements import KEPT, LedgerRows, add
 
-_FAST = 1  # of zlib's levels
+_FAST = 1  # the fastest of zlib's levels
 
 _OVERLAPPING = sa.select(PACKS.c.chunk).where(
     PACKS.c.dataset == sa.bindparam("of"),
@@ -37,7 +38,7 @@ _AMONG = _OF.where(ROWS.c.identity.in_(sa.bindparam("these", expanding=True)))
 
 
 class _KnownBy(msgspec.Struct):
-    """What `known_by` takes of a pack."""
+    """The columns of a pack that `known_by` decodes."""
 
     identity: list[str]
     content: bytes = b""
@@ -47,9 +48,9 @@ _KNOWN_BY = msgspec.msgpack.Decoder(_KnownBy)
 
 
 def take_turns(connection: sa.Connection, dataset: str) -> None:
-    """Let one intent of a dataset follow the other, so that each sees the packs of those before.
+    """Make intents of a dataset wait for each other, so that each sees the packs of those before it.
 
-    SQLite has one writer at a time by itself.
+    SQLite has only one writer at a time anyway.
     """
     if dataset != REVENUE and connection.dialect.name == "postgresql":
         connection.execute(
@@ -59,17 +60,17 @@ def take_turns(connection: sa.Connection, dataset: str) -> None:
 
 
 def pack(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, seen: int) -> None:
-    """Keep the rows of a chunk, all of them new.
+    """Store the rows of a chunk as a pack; all of them must be new.
 
     Args:
-        connection: a transaction that has written already, or taken turns.
+        connection: a transaction that has written already, or called `take_turns`.
         dataset: sends or clicks.
-        rows: its rows.
-        chunk: its number.
-        seen: no chunk up to this one has any of the rows.
+        rows: the rows.
+        chunk: the number of the chunk.
+        seen: no chunk up to this number has any of the rows.
 
     Raises:
-        StorageError: the ledger has one of them.
+        StorageError: the ledger has one of the rows already.
     """
     span = {"low": min(rows.identity), "high": max(rows.identity)}
     mine = frozenset(rows.identity)
@@ -96,12 +97,12 @@ def pack(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, 
 
 
 def unpack(connection: sa.Connection, dataset: str, chunks: Iterable[int]) -> None:
-    """Open the packs of chunks; those that have none are left alone.
+    """Open the packs of chunks; chunks without a pack are left alone.
 
     Args:
         connection: a transaction.
         dataset: sends or clicks.
-        chunks: their numbers.
+        chunks: the numbers of the chunks.
     """
     for chunk in chunks:
         for current, content in connection.execute(_CONTENT, {"which": chunk}).all():
@@ -113,7 +114,7 @@ def unpack(connection: sa.Connection, dataset: str, chunks: Iterable[int]) -> No
 
 
 def mark(connection: sa.Connection, packs: Mapping[int, bool]) -> None:
-    """Note of packs whether all their rows are in the current input, or none."""
+    """Record for packs whether all their rows are in the current input, or none."""
     if packs:
         connection.execute(
             sa.update(PACKS)
@@ -124,10 +125,10 @@ def mark(connection: sa.Connection, packs: Mapping[int, bool]) -> None:
 
 
 def decoded(content: bytes) -> dict[str, list[Any]]:
-    """The rows of a pack, by column: identity, content (if it was kept) and, for sends, contact and list_ref."""
+    """Return the rows of a pack by column: identity, content (if kept) and, for sends, contact and list_ref."""
     packed = zlib.decompressobj()
     columns: dict[str, Any] = msgspec.msgpack.decode(packed.decompress(content))
-    # packs of an earlier version have the digests among what is compressed
+    # packs of an earlier version have the digests inside the compressed part
     digests = columns.pop("content", b"") or packed.unused_data
     if digests:
         columns["content"] = array("q", digests).tolist()
@@ -135,9 +136,9 @@ def decoded(content: bytes) -> dict[str, list[Any]]:
 
 
 def known_by(content: bytes) -> tuple[list[str], bytes]:
-    """What the rows of a pack are known by, and their digests as bytes, empty if none were kept.
+    """Return the identities of a pack's rows, and their digests as bytes, empty if none were kept.
 
-    The rest is not decoded, which takes longer than these.
+    The other columns are not decoded, because that takes longer than these two.
     """
     packed = zlib.decompressobj()
     columns = _KNOWN_BY.decode(packed.decompress(content))
@@ -151,13 +152,13 @@ def _encoded(dataset: str, rows: LedgerRows) -> bytes:
     packed = zlib.compress(msgspec.msgpack.encode(columns), _FAST)
     if len(numbers) < len(rows.identity):
         return packed
-    return packed + array("q", numbers).tobytes()  # digests do not compress, and take long to
+    return packed + array("q", numbers).tobytes()  # digests do not compress, and trying takes long
 
 
 def _in_rows(
     connection: sa.Connection, dataset: str, identities: frozenset[str], span: Mapping[str, str]
 ) -> bool:
-    # The order of PostgreSQL's texts is the server's own; SQLite's is that of their bytes.
+    # PostgreSQL sorts texts in the server's own order, SQLite by their bytes.
     if connection.dialect.name == "postgresql":
         found = connection.execute(_AMONG, {"of": dataset, "these": list(identities)})
     else:

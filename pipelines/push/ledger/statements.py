@@ -1,6 +1,6 @@
-"""What the ledger's verbs take, and the statements that move chunks and rows.
+"""The arguments of the ledger's verbs, and the statements that move chunks and rows.
 
-What does not belong here: which moves there are, and their transactions (`ledger`).
+What does not belong here: which moves exist, and their transactions (`ledger`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,18 +18,18 @@ from pipelines.text.humanize import plural
 
 
 class LedgerRows(NamedTuple):
-    """The rows of an intent, column by column: what push_rows keeps of each.
+    """The rows of an intent, column by column, as push_rows keeps them.
 
     Attributes:
-        identity: what it is known by.
-        content: the digest of what the API is given.
-        contact: for sends and revenue, the phone number that it went to.
-        list_ref: for sends, the number or id of its list; for revenue, its id, or what the send has.
+        identity: the identity of the row.
+        content: the digest of what is sent to the API.
+        contact: for sends and revenue, the phone number.
+        list_ref: for sends, the number or id of the list; for revenue, the list's id, or what the send has.
         message_id: for revenue, the send.
         amount: for revenue, in ten-thousandths of the currency.
-        amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
+        amount_before: for revenue, the contact's revenue_total before it is sent, in ten-thousandths.
         count_before: for revenue, the contact's conversion_count before it is sent.
-        phone_amount_before, phone_count_before: the same over all contacts of its phone number.
+        phone_amount_before, phone_count_before: the same over all contacts with the phone number.
         likeness: for revenue, the digest of its message, offer and amount.
         source: for revenue, the number of its file.
 
@@ -51,19 +51,19 @@ class LedgerRows(NamedTuple):
 
     @classmethod
     def none(cls) -> "LedgerRows":
-        """No rows, to be extended."""
+        """Return no rows, to be extended."""
         return cls(*([] for _ in cls._fields))
 
     @classmethod
     def of(cls, columns: Sequence[list[Any]]) -> "LedgerRows":
-        """Of the first so many columns."""
+        """Return rows with the given first columns; the other columns are empty."""
         return cls(*columns, *([] for _ in cls._fields[len(columns) :]))
 
     def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
         """Append a slice of other rows.
 
         Args:
-            other: of the same columns.
+            other: rows with the same columns.
             start: the first row, from 0.
             stop: the row after the last.
         """
@@ -77,19 +77,19 @@ KEPT = {
     "clicks": ("identity", "content"),
     REVENUE: LedgerRows._fields,
 }
-"""What is kept of a dataset's rows; the rest would be nulls."""
+"""Columns that are kept for a dataset; the others would be null."""
 
 _RENEWED = (
     "content", "contact", "list_ref", "message_id", "amount", "amount_before", "count_before", "phone_amount_before",
     "phone_count_before", "likeness", "source",
 )  # fmt: skip
-"""What is replaced of a row that is sent again: its content, its contact, and the contact's totals by now."""
+"""Columns that are replaced when a row is sent again: content, contact, and the contact's present totals."""
 
 _FIRST_COUNTS = ROWS.c.code == NO_ANSWER
-"""The call before may have been carried out, and the account keeps what it was given first."""
+"""The call before may have been carried out, and then the account keeps what that call sent."""
 
 _KEPT_OF_FIRST = {"sends": ("content", "contact", "list_ref"), "clicks": ("content",), REVENUE: ("content",)}
-"""What of it, until an answer tells more (`renew`). Revenue goes again only where its call was not carried out."""
+"""The columns kept in that case, until an answer shows more (`renew`). Revenue goes again only if not carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +109,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class InputChanges:
-    """How the current input differs from what the ledger took it to be.
+    """How the current input differs from the input that the ledger has recorded.
 
     Attributes:
         changed: by identity, whether the row is in the input now.
         chunks: by chunk, by how much its count of current rows changes.
-        packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
-            these rows are not among `changed`.
-        differs: how many rows are in the account, say something else in their file by now, and nobody has
-            acknowledged that.
+        packs: by packed chunk whose rows all change together, whether they are in the input now; these rows are not
+            in `changed`.
+        differs: how many rows in the account have other content in their file now, without acknowledged ones.
     """
 
     changed: Mapping[str, bool]
@@ -127,7 +126,7 @@ class InputChanges:
 
 
 def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
-    """Put new rows on record, each by itself.
+    """Record new rows, each as a row of push_rows.
 
     Args:
         connection: a transaction.
@@ -141,7 +140,7 @@ def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *
 
 
 def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
-    """Put pending rows into another chunk, with what their contacts' totals are by now.
+    """Move pending rows into another chunk, with the present totals of their contacts.
 
     Args:
         connection: a transaction.
@@ -191,7 +190,7 @@ _LEAVE_ALL = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=0)
 
 
 def renew(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
-    """Put on record what rows were sent with in their present call, where `move` has kept that of the one before.
+    """Record what rows were sent with in their present call, if `move` has kept what the call before sent.
 
     Args:
         connection: a transaction.
@@ -218,13 +217,13 @@ def renew(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int)
 def leave(
     connection: sa.Connection, chunk: int, state: ChunkState, own: int | None, values: Mapping[str, Any]
 ) -> None:
-    """Move a chunk out of `intended`; `own` rows (None: all) no longer take their outcome from it.
+    """Move a chunk out of `intended`; `own` of its rows no longer take their outcome from it.
 
     Args:
         connection: a transaction.
         chunk: the call.
         state: its new state.
-        own: how many rows get outcomes of their own; None: all.
+        own: how many rows get outcomes of their own; None for all.
         values: the columns of push_chunks to set.
     """
     given = {"which": chunk, "state": state, **values}
@@ -234,7 +233,7 @@ def leave(
 
 
 def give(connection: sa.Connection, dataset: str, chunk: int, own: Mapping[str, Verdict]) -> None:
-    """Rows of a chunk get outcomes of their own.
+    """Give rows of a chunk outcomes of their own.
 
     Args:
         connection: a transaction.
@@ -252,7 +251,7 @@ def give(connection: sa.Connection, dataset: str, chunk: int, own: Mapping[str, 
 
 
 def give_all(connection: sa.Connection, dataset: str, chunks: Sequence[int], verdict: Verdict) -> None:
-    """All rows of chunks that have no outcome of their own get this one.
+    """Give all rows of chunks without an outcome of their own this verdict.
 
     Args:
         connection: a transaction.
@@ -268,7 +267,7 @@ def give_all(connection: sa.Connection, dataset: str, chunks: Sequence[int], ver
 
 
 def unsettled_contacts(part: str) -> sa.Select[Any]:
-    """The contacts that have revenue in doubt of a part which a later reading may settle."""
+    """Return a query for the contacts of a part that have revenue in doubt which a later reading may settle."""
     rows, chunks = ROWS.alias("unsettled"), CHUNKS.alias("their_calls")
     return (
         sa.select(rows.c.contact)

@@ -1,4 +1,4 @@
-"""The ledger for who only looks, at once: an SQLite file is read without SQLAlchemy.
+"""Reads figures of the ledger fast: an SQLite file is read without SQLAlchemy.
 
 What does not belong here: anything that imports pandas, pandera or duckdb, and the statements (`db.figures`).
 """
@@ -18,10 +18,10 @@ from schemas.registry import PUSHED
 
 @contextmanager
 def figures(settings: Settings) -> Iterator[Figures | None]:
-    """One view of the ledger, brought up to date if an older program made it; None if there is none yet.
+    """Yield a consistent view of the ledger, upgraded if an older program made it; None if there is none yet.
 
     Raises:
-        StorageError: it cannot be read, or a newer program wrote it.
+        StorageError: the ledger cannot be read, or a newer program wrote it.
     """
     file = plain_file(settings.ledger)
     if file and not is_there(file):
@@ -44,7 +44,7 @@ def figures(settings: Settings) -> Iterator[Figures | None]:
 
 
 def differing(settings: Settings) -> dict[str, int]:
-    """By dataset, how many rows are in the account and say something else in the current input.
+    """Return how many rows in the account have other content in the current input, by dataset.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -54,7 +54,7 @@ def differing(settings: Settings) -> dict[str, int]:
 
 
 def by_hand(settings: Settings) -> int:
-    """How many rows of revenue are in doubt that no push settles.
+    """Return how many rows of revenue are in doubt that no push settles.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -64,9 +64,9 @@ def by_hand(settings: Settings) -> int:
 
 
 def doubt_outside(settings: Settings) -> dict[str, int]:
-    """How many rows are in doubt that are not among the outcomes of the current input, of each dataset that has some.
+    """Return how many rows in doubt are not in the outcomes of the current input, for each dataset that has some.
 
-    They have left it since they were sent, or they are quarantined in it by now.
+    Such rows have left the input since they were sent, or are quarantined in it now.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -76,7 +76,7 @@ def doubt_outside(settings: Settings) -> dict[str, int]:
 
 
 def outcomes(settings: Settings) -> dict[str, Outcomes]:
-    """The outcomes of the current history input, by dataset; all zero before the first push.
+    """Return the outcomes of the current history input, by dataset; all zero before the first push.
 
     Raises:
         StorageError: the ledger cannot be read.

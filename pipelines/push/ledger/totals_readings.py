@@ -1,4 +1,4 @@
-"""What a reading of the contacts has of one of them, as the ledger keeps it.
+"""The totals of a contact in a reading, as the ledger keeps them.
 
 What does not belong here: reading contacts (`pipelines.pull.derived.contact_totals`), and looking one up in a reading
 (`pipelines.push.stage.totals`).
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Totals(NamedTuple):
-    """Of a contact, or of all contacts with one phone number.
+    """The totals of a contact, or of all contacts with one phone number.
 
     Attributes:
         amount: revenue_total in ten-thousandths of the account's currency.
@@ -20,13 +20,13 @@ class Totals(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a reading has of a phone number and list; None where it has none.
+    """What a reading found for a phone number and a list; None for what it did not find.
 
     Attributes:
-        on_list: its totals.
-        on_phone: those over all lists of the number.
-        since: when it signed up; ISO 8601, UTC.
-        phone_since: when the number last signed up on a list.
+        on_list: the totals on the list.
+        on_phone: the totals over all lists of the number.
+        since: when it signed up on the list; ISO 8601, UTC.
+        phone_since: when the number last signed up on any list.
     """
 
     on_list: Totals | None

@@ -1,4 +1,4 @@
-"""Where a call stands, and what that says of its rows; what can be known without SQLAlchemy.
+"""The states of a call, and the outcome that each gives its rows; this module does not need SQLAlchemy.
 
 What does not belong here: the moves between states (`ledger.ledger`), and rows' own outcomes (`row_outcome`).
 """
@@ -9,7 +9,7 @@ from pipelines.databases.sqlite_reader import Remedies
 from schemas.values.outcomes import Outcome
 
 REVENUE = "revenue"
-"""The dataset whose rows the API counts again when they are sent again."""
+"""The dataset whose rows the API counts again if they are sent again."""
 
 VERSION = "0010"
 """The newest migration of the tables."""
@@ -19,11 +19,11 @@ REMEDIES = Remedies(
     "Put the latest backup of the ledger back. Without one, move it away with every file whose name begins like its "
     "own (on a server, drop its tables), then take over what was pushed: trackly-sync adopt; nothing is sent twice.",
 )
-"""Where the ledger cannot be used."""
+"""Remedies if the ledger cannot be used."""
 
 
 class ChunkState(StrEnum):
-    """Where a call stands."""
+    """The state of a call."""
 
     INTENDED = "intended"
     ANSWERED = "answered"
@@ -32,7 +32,7 @@ class ChunkState(StrEnum):
 
 
 def of_call(dataset: str, state: str) -> Outcome:
-    """The outcome of rows without one of their own, by the state of their call."""
+    """Return the outcome that the state of a call gives to rows without an outcome of their own."""
     if state == ChunkState.ANSWERED:
         return Outcome.ACCEPTED
     return Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING

@@ -1,4 +1,4 @@
-"""What failures of the ledger's database mean, one view of it, and the fast way to insert many rows.
+"""Errors of the ledger's database as our errors, one consistent view of it, and fast inserts of many rows.
 
 What does not belong here: how a database is opened (`pipelines.databases.sqlite_or_postgresql`), tables and states
 (`tables`, `ledger.ledger`).
@@ -23,12 +23,13 @@ def insert_many(
     same: Mapping[str, str | int | bool],
     columns: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Insert rows by one executemany of the driver: SQLAlchemy's own way costs as much again as the insert itself.
+    """Insert rows by one executemany of the driver: SQLAlchemy's own way would double the cost of the insert.
 
     Args:
-        connection: within a transaction.
-        table: where to.
-        same: columns of which every row has the same value; ours, not the input's, since it becomes part of the SQL.
+        connection: a connection within a transaction.
+        table: the table.
+        same: columns with one value for every row; the value becomes part of the SQL, so it must not come from the
+            input.
         columns: the other columns, all of one length.
     """
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
@@ -41,24 +42,24 @@ def insert_many(
 
 
 def one_view(connection: sa.Connection) -> None:
-    """Let every read of a transaction see the same, whatever others write meanwhile; before its first statement."""
+    """Give every read of a transaction the same view, whatever others write meanwhile; call it first of all."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     else:
-        connection.exec_driver_sql("BEGIN")  # Python's driver leaves it out before a SELECT
+        connection.exec_driver_sql("BEGIN")  # Python's driver does not begin a transaction before a SELECT
 
 
 def ask(connection: sa.Connection) -> Ask:
-    """What runs the statements of `figures` within a transaction."""
+    """Return a function that runs the statements of `figures` within a transaction."""
     return lambda sql, **values: connection.execute(sa.text(sql), values).all()
 
 
 @contextmanager
 def ledger_errors(where: str) -> Iterator[None]:
-    """Turn what the database or its disk does wrong into a StorageError.
+    """Turn errors of the database or its disk into a StorageError.
 
     Raises:
-        StorageError: it is full, read-only, locked, damaged, or cannot be reached.
+        StorageError: the database is full, read-only, locked, damaged, or cannot be reached.
     """
     try:
         with database_errors(where, REMEDIES):

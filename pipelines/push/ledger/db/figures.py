@@ -1,7 +1,7 @@
-"""What is asked of the ledger at once and often: counts, calls and open alarms, as texts that every driver takes.
+"""The figures of the ledger that must be read fast: counts, calls and open alarms, as SQL that every driver takes.
 
-`status`, `rejects` and `alerts` ask an SQLite file without SQLAlchemy (`databases.sqlite_reader`), a push asks within
-its transaction (`engine.ask`): the statements are the same. What does not belong here: anything that imports
+`status`, `rejects` and `alerts` read an SQLite file without SQLAlchemy (`databases.sqlite_reader`), a push reads
+within its transaction (`engine.ask`): both run the same statements. What does not belong here: anything that imports
 SQLAlchemy or duckdb, and all other queries (`queries`).
 """
 
@@ -54,7 +54,7 @@ _DOUBT_OUTSIDE = (
 
 
 class Alarm(NamedTuple):
-    """Revenue that turned up after it was called absent; the columns of push_alarms."""
+    """An alarm about revenue that turned up after it was called absent; the columns of push_alarms."""
 
     alarm: int
     dataset: str
@@ -70,7 +70,7 @@ class Alarm(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A row that an alarm names: what `resolve` shows of it."""
+    """A row that an alarm names, with the columns that `resolve` shows."""
 
     identity: str
     contact: str
@@ -80,24 +80,24 @@ class Named(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The state of a ledger as two digests; each is another after what it is of has changed."""
+    """The state of a ledger as two digests; each changes when what it covers changes."""
 
     outcomes: str
     input: str
 
     @property
     def text(self) -> str:
-        """Both, as the warehouse keeps them."""
+        """Both digests in one text, as the warehouse keeps them."""
         return " ".join(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The ledger, as one view of it shows.
+    """The figures of the ledger in one consistent view.
 
     Attributes:
         ask: runs a statement.
-        part: whose input; see `Settings.part`.
+        part: the part of the input; see `Settings.part`.
     """
 
     ask: Ask
@@ -105,39 +105,39 @@ class Figures:
 
     @property
     def is_current(self) -> bool:
-        """Whether an SQLite ledger has the tables of this version; else another one made it, or nobody yet."""
+        """Whether an SQLite ledger has the tables of this version; false for an empty one or another version's."""
         if not self.ask("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'push_version'"):
             return False
         return [tuple(row) for row in self.ask("SELECT version_num FROM push_version")] == [(VERSION,)]
 
     def differing(self) -> dict[str, int]:
-        """By dataset, how many rows are in the account and say something else in the current input."""
+        """Return how many rows in the account have unacknowledged other content in the input, by dataset."""
         return {str(dataset): int(rows) for dataset, rows in self.ask(_DIFFERING, part=self.part)}
 
     def first_intake(self, dataset: str) -> str | None:
-        """When input of a dataset was first taken in; ISO 8601, UTC."""
+        """Return when input of a dataset was first taken in, ISO 8601, UTC; None if it never was."""
         found = self.ask(_FIRST, dataset=dataset, part=self.part)
         return found[0][0] if found else None
 
     def calls_on_record(self) -> set[datetime]:
-        """When each call was meant to be sent, of any dataset and part of the input; no two are of one moment."""
+        """Return when each call of any dataset and part was meant to be sent; no two calls have the same time."""
         return {datetime.fromisoformat(at) for (at,) in self.ask("SELECT intended_at FROM push_chunks")}
 
     def revenue_on_record(self) -> set[str]:
-        """Every row of revenue that was ever meant to be sent, of any part of the input, by its identity."""
+        """Return the identity of every row of revenue, of any part, that was ever meant to be sent."""
         return {identity for (identity,) in self.ask(_REVENUE_ROWS, dataset=REVENUE)}
 
     def by_hand(self) -> int:
-        """How many rows are in doubt that no push settles, of the current input or not."""
+        """Return how many rows are in doubt that no push settles, whether the current input has them or not."""
         ((rows,),) = self.ask(_BY_HAND, dataset=REVENUE, part=self.part)
         return int(rows)
 
     def doubt_outside(self) -> dict[str, int]:
-        """How many rows are in doubt that the input does not have, or has quarantined; by dataset."""
+        """Return how many rows in doubt the input does not have or has quarantined, by dataset."""
         return {str(dataset): int(rows) for dataset, rows in self.ask(_DOUBT_OUTSIDE, part=self.part)}
 
     def outcomes(self) -> dict[str, Outcomes]:
-        """The counts of each dataset that was ever taken in."""
+        """Return the counts of each dataset that was ever taken in."""
         intakes = self.ask(_INTAKES, part=self.part)
         counts = {dataset: dict(zip(_HELD, held, strict=True)) for dataset, _, *held in intakes}
         for dataset, state, rows in self.ask(_BY_CALL, part=self.part):
@@ -148,9 +148,10 @@ class Figures:
         return {dataset: Outcomes.of(rows_in, counts[dataset]) for dataset, rows_in, *_ in intakes}
 
     def position(self) -> Position:
-        """Where the ledger stands: every move of a call or a row changes `outcomes`, another input `input`.
+        """Return the state of the ledger: any change of a call or row changes `outcomes`, another input `input`.
 
-        A call has a number of its own and is answered once, and what settles a row gives it another outcome or code.
+        This holds because a call has its own number and is answered once, and settling gives a row another outcome or
+        code.
         """
         return Position(self._digest(_CALLS_NOW, _ROWS_NOW), self._digest(_INPUT_NOW))
 
@@ -159,12 +160,12 @@ class Figures:
         return sha256(str(found).encode()).hexdigest()[:16]
 
     def alarms(self, *, every: bool = False) -> list[Alarm]:
-        """The alarms that nobody has acknowledged, oldest first; or every one."""
+        """Return the alarms without acknowledgement, oldest first; with `every`, all alarms."""
         wanted = "" if every else " WHERE acknowledged_at IS NULL"
         return [Alarm(*row) for row in self.ask(f"{_select(Alarm)} FROM push_alarms{wanted} ORDER BY alarm")]
 
     def named(self, alarm: int) -> list[Named]:
-        """The rows of an alarm."""
+        """Return the rows of an alarm."""
         query = f"{_select(Named)} FROM push_absent WHERE alarm = :alarm ORDER BY contact, entry"
         return [Named(*row) for row in self.ask(query, alarm=alarm)]
 

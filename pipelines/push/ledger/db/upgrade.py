@@ -1,8 +1,8 @@
-"""The version of a ledger's tables: created, upgraded by Alembic, or refused where it is newer.
+"""The version of a ledger's tables: creates them, upgrades them by Alembic, or refuses a newer version.
 
-Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
-change `tables`, add a file to `migrations/versions`, and raise VERSION in `call_states`. What does not belong here:
-the tables.
+Alembic is imported only if there is something to do, because `status` checks the version each time. To change a
+table: change `tables`, add a file to `migrations/versions`, and raise VERSION in `call_states`. What does not belong
+here: the tables.
 """
 
 from functools import cache
@@ -16,13 +16,13 @@ from pipelines.push.ledger.db.tables import ROWS
 from pipelines.text.sanitize import plain
 
 FIRST = "0001"
-"""What ledgers were before they had a version."""
+"""The version of ledgers that were made before versions were recorded."""
 
 _VERSIONS = sa.table("push_version", sa.column("version_num", sa.Text))
 
 
 def version(connection: sa.Connection) -> str | None:
-    """The version of a ledger's tables; None where there are none."""
+    """Return the version of a ledger's tables; None if there are none."""
     tables = set(sa.inspect(connection).get_table_names())
     if _VERSIONS.name in tables:
         return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar()
@@ -30,10 +30,10 @@ def version(connection: sa.Connection) -> str | None:
 
 
 def upgrade(engine: sa.Engine, url: str) -> None:
-    """Make the tables, or bring those of an older program up to date; one process at a time.
+    """Create the tables, or upgrade those of an older program; one process at a time.
 
     Raises:
-        StorageError: a newer program wrote them, or another one.
+        StorageError: the tables are of a newer program, or of another one.
     """
     file = sqlite_file(url)
     if file is None or file.exists():
@@ -41,7 +41,7 @@ def upgrade(engine: sa.Engine, url: str) -> None:
             if version(connection) == VERSION:
                 return
     with making(url, REMEDIES), engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # for SQLite `making` sees to it
+        if connection.dialect.name == "postgresql":  # `making` does it for SQLite
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('trackly-sync upgrade'))"))
         found = version(connection)
         _refuse_others(found)
@@ -52,7 +52,7 @@ def upgrade(engine: sa.Engine, url: str) -> None:
 
 
 def _refuse_others(found: str | None) -> None:
-    """Raise where another program, or a newer version of this one, wrote the tables."""
+    """Raise if another program, or a newer version of this one, wrote the tables."""
     if found is not None and not found.isdigit():
         raise StorageError(f"The ledger's version is none of this program: {plain(found)}.", REMEDIES.damaged)
     if found is not None and found > VERSION:
@@ -72,7 +72,7 @@ def _migrate(connection: sa.Connection, found: str | None) -> None:
 
 @cache
 def _making() -> tuple[str, ...]:
-    """What makes SQLite's tables as all migrations leave them, which are run in memory, and once in a process."""
+    """Return statements that create SQLite's tables; all migrations run in memory for it, once a process."""
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
         _run_migrations(connection, None)

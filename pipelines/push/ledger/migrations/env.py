@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that `pipelines.push.ledger.db.upgrade` hands over."""
+"""Run by Alembic: the migrations, on the connection that `pipelines.push.ledger.db.upgrade` passes on."""
 
 from alembic import context
 

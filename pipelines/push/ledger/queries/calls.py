@@ -1,6 +1,6 @@
-"""Calls on record: the latest ones of a dataset, and how long calls took.
+"""Calls in the ledger: the latest ones of a dataset, and how long calls took.
 
-What does not belong here: what is made of that (`pipelines.push.send.calls.sizes`, `pipelines.push.revenue.waiting`).
+What does not belong here: what follows from it (`pipelines.push.send.calls.sizes`, `pipelines.push.revenue.waiting`).
 """
 
 from datetime import datetime
@@ -16,12 +16,12 @@ _FOR_AVERAGE = 200
 
 
 def recent_calls(transaction: sa.Connection, dataset: str, part: str) -> list[tuple[int, float, bool]]:
-    """Of each its rows, how many seconds it lasted (0 where that is not on record), and whether it was answered.
+    """Return the latest calls, oldest first: rows, duration in seconds (0 if unknown), and whether answered.
 
     Args:
         transaction: a transaction.
         dataset: sends, clicks or revenue.
-        part: whose calls.
+        part: the part of the input.
     """
     query = (
         sa.select(CHUNKS.c.rows, CHUNKS.c.sent_at, CHUNKS.c.answered_at, CHUNKS.c.state)
@@ -38,7 +38,7 @@ def recent_calls(transaction: sa.Connection, dataset: str, part: str) -> list[tu
 
 
 def call_seconds(transaction: sa.Connection, dataset: str) -> float | None:
-    """How long the last calls took on average, from sending to the answer; None where there was none."""
+    """Return the average seconds of the latest calls, from sending to the answer; None if there were none."""
     query = (
         sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at)
         .where(
@@ -54,10 +54,10 @@ def call_seconds(transaction: sa.Connection, dataset: str) -> float | None:
 
 
 def slowest_call(transaction: sa.Connection) -> float:
-    """Seconds that the slowest call of this account took, as far as is known; 0 where there was none.
+    """Return the seconds that the slowest known call of this account took; 0 if there was none.
 
-    An answered call took from sending to its answer. A lost one that was carried out took at least as long as a
-    reading still did not show it.
+    An answered call took the time from sending to its answer. A lost call that was carried out took at least until
+    the last reading that did not show it.
     """
     answered = sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at).where(
         CHUNKS.c.state == ChunkState.ANSWERED, CHUNKS.c.sent_at.is_not(None)

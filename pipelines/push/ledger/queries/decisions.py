@@ -1,7 +1,8 @@
-"""What a person decided about rows of the input, and what such questions are judged by.
+"""Decisions of a person about rows of the input, and the times that such decisions depend on.
 
-That is revenue that may be there twice, and rows that differ from what was sent. What does not belong here: which
-rows are in question (`pipelines.push.checks.revenue.same_rows`, `pipelines.push.checks.differing_rows`).
+They are about revenue that may be in the account twice, and about rows that differ from what was sent. What does not
+belong here: which rows are in question (`pipelines.push.checks.revenue.same_rows`,
+`pipelines.push.checks.differing_rows`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +21,11 @@ _BATCH = 50_000
 
 
 class Decided(NamedTuple):
-    """A decision about rows that are known by one text.
+    """A decision about rows with one identity.
 
     Attributes:
-        base: what they are known by, without a number.
-        rows: how many it is about.
+        base: the identity, without an occurrence number.
+        rows: how many rows the decision is about.
         times: how many of them are sales.
     """
 
@@ -34,13 +35,13 @@ class Decided(NamedTuple):
 
 
 def decide(ledger: Ledger, choice: str, reason: str, rows: Sequence[Decided]) -> None:
-    """Keep a decision about revenue of this part of the input; it replaces earlier ones about the same rows.
+    """Record a decision about revenue of this part of the input; it replaces earlier ones about the same rows.
 
     Args:
-        ledger: an open one.
+        ledger: an open ledger.
         choice: count or once.
-        reason: why, as the person wrote it.
-        rows: what it is about.
+        reason: the person's reason.
+        rows: the rows of the decision.
     """
     if not rows:
         return
@@ -65,7 +66,7 @@ def decide(ledger: Ledger, choice: str, reason: str, rows: Sequence[Decided]) ->
 
 
 def decided(ledger: Ledger) -> Iterator[pa.Table]:
-    """All that was decided, in batches: base, rows, times, and that it is not new."""
+    """Yield all decisions in batches: base, rows, times, and that it is not new."""
     query = sa.select(DECIDED.c.base, DECIDED.c.rows, DECIDED.c.times).where(
         DECIDED.c.dataset == REVENUE, DECIDED.c.part == ledger.part
     )
@@ -86,8 +87,8 @@ class Differing(NamedTuple):
     """A row that differs from what was sent.
 
     Attributes:
-        identity: what it is known by.
-        content: the digest of what its file says.
+        identity: the identity of the row.
+        content: the digest of its present content.
     """
 
     identity: str
@@ -95,17 +96,17 @@ class Differing(NamedTuple):
 
 
 DIFFERS = "differs"
-"""What imports.resolutions says of rows that differ from what was sent, once a person has seen them."""
+"""The outcome in imports.resolutions of rows that differ from what was sent, when a person has acknowledged them."""
 
 
 def acknowledge(ledger: Ledger, dataset: str, reason: str, rows: Sequence[Differing]) -> None:
-    """Keep that a person has seen what these rows say, all that differ in this part of the input now.
+    """Record that a person has acknowledged these rows, which are all that differ in this part of the input now.
 
     Args:
-        ledger: an open one.
+        ledger: an open ledger.
         dataset: sends, clicks or revenue.
-        reason: why, as the person wrote it.
-        rows: what differs.
+        reason: the person's reason.
+        rows: the rows that differ.
     """
     if not rows:
         return
@@ -124,7 +125,7 @@ def acknowledge(ledger: Ledger, dataset: str, reason: str, rows: Sequence[Differ
 
 
 def acknowledged(ledger: Ledger, dataset: str) -> Iterator[pa.Table]:
-    """What was acknowledged of a dataset in this part of the input, in batches: identity, content."""
+    """Yield acknowledged rows of a dataset and this part of the input, in batches: identity, content."""
     query = sa.select(ACKNOWLEDGED.c.identity, ACKNOWLEDGED.c.content).where(
         ACKNOWLEDGED.c.dataset == dataset, ACKNOWLEDGED.c.part == ledger.part
     )
@@ -137,10 +138,10 @@ def acknowledged(ledger: Ledger, dataset: str) -> Iterator[pa.Table]:
 
 
 def note_files(ledger: Ledger, dataset: str, paths: Iterable[str]) -> None:
-    """Note which files the input has, and since when.
+    """Record which files the input has, and since when.
 
     Args:
-        ledger: an open one.
+        ledger: an open ledger.
         dataset: sends, clicks or revenue.
         paths: all files of the current input.
     """
@@ -159,7 +160,7 @@ def note_files(ledger: Ledger, dataset: str, paths: Iterable[str]) -> None:
 
 
 def files_since(ledger: Ledger) -> dict[str, str]:
-    """The files of revenue in this part of the input, and since when they are in it."""
+    """Return the files of revenue in this part of the input, and since when it has them."""
     mine = (FILES.c.dataset == REVENUE, FILES.c.part == ledger.part)
     with ledger.begin() as connection:
         found = connection.execute(sa.select(FILES.c.path, FILES.c.since).where(*mine))
@@ -171,7 +172,7 @@ def _pairs(rows: Sequence[Sequence[str]]) -> dict[str, str]:
 
 
 def call_times(ledger: Ledger) -> pa.Table:
-    """When each call of revenue was meant to be sent, of any part of the input: chunk, at."""
+    """Return when each call of revenue was meant to be sent, of any part of the input: chunk, at."""
     query = sa.select(CHUNKS.c.chunk, CHUNKS.c.intended_at).where(CHUNKS.c.dataset == REVENUE)
     with ledger.begin() as connection:
         found = connection.execute(query).all()

@@ -1,4 +1,4 @@
-"""Rows that a call has left pending, or rejected, to be sent again.
+"""Rows that a call has left pending or rejected, to be sent again.
 
 What does not belong here: rows that were in no call yet, which the ledger does not know (`checks.compare`).
 """
@@ -17,8 +17,8 @@ class Retry(NamedTuple):
     """A row that is pending again.
 
     Attributes:
-        identity: what it is known by.
-        code: why it is pending; "" where no code says so.
+        identity: the identity of the row.
+        code: why it is pending; "" if there is no code.
         tries: how many calls it was part of.
         rows: how many rows its last call had.
     """
@@ -30,14 +30,15 @@ class Retry(NamedTuple):
 
 
 def to_retry(transaction: sa.Connection, dataset: str, part: str) -> list[Retry]:
-    """Rows of the current input that are pending again.
+    """Return the rows of the current input that are pending again.
 
-    Revenue of a contact with rows that a later reading may settle waits for that: it would blur the numbers.
+    Revenue of a contact waits while a later reading may settle rows of that contact: sending would confuse the
+    totals.
 
     Args:
         transaction: a transaction.
         dataset: sends, clicks or revenue.
-        part: whose input.
+        part: the part of the input.
     """
     free = sa.or_(ROWS.c.contact.is_(None), ROWS.c.contact.not_in(unsettled_contacts(part)))
     query = (
@@ -57,12 +58,12 @@ def to_retry(transaction: sa.Connection, dataset: str, part: str) -> list[Retry]
 
 
 def called(transaction: sa.Connection, dataset: str, part: str, outcome: Outcome) -> list[str]:
-    """Rows of the current input that were in a call and have an outcome of their own by now, by their identities.
+    """Return the identities of rows of the current input that were in a call and have a given outcome of their own.
 
     Args:
         transaction: a transaction.
         dataset: sends, clicks or revenue.
-        part: whose input.
+        part: the part of the input.
         outcome: pending or rejected.
     """
     query = (

@@ -1,4 +1,4 @@
-"""The ledger's rows in columns, for the stage and the warehouse; apart, since `status` must not import pyarrow.
+"""The ledger's rows in columns, for stage and warehouse; a separate module, as `status` must not import pyarrow.
 
 What does not belong here: the ledger's verbs and counts (`ledger.ledger`, `sums`).
 """
@@ -19,8 +19,8 @@ from pipelines.push.ledger.db.tables import CHUNKS, PACKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.packed_rows import decoded, known_by
 
-_PACKS = 125  # read at a time: as many rows as DuckDB has in a row group, which it takes in best when whole
-_SELDOM = ("contact", "list_ref")  # what clicks and revenue ask of their sends
+_PACKS = 125  # packs read in one step: about the rows of a DuckDB row group, which DuckDB loads fastest if it is full
+_SELDOM = ("contact", "list_ref")  # only clicks and revenue need them, from their sends
 
 COLUMNS: dict[str, pa.DataType] = {
     "identity": pa.string(),
@@ -41,26 +41,26 @@ COLUMNS: dict[str, pa.DataType] = {
     "source": pa.int64(),
     "amount": pa.int64(),
 }
-"""What `ledger_rows` has of a row: its columns in push_rows, and
+"""The columns of `ledger_rows`: those of push_rows, and
 
-    outcome  its own, else its chunk's
-    own      whether the outcome is its own
-    ours     whether it belongs to this part of the input
-    packed   whether it is in a pack
+outcome  the outcome of the row: its own, else the one that its chunk gives
+own      whether the outcome is its own
+ours     whether the row belongs to this part of the input
+packed   whether the row is in a pack
 """
 
 
 def ledger_rows(
     ledger: Ledger, dataset: str, names: Sequence[str], batch: int = 50_000, *, every_part: bool = False
 ) -> Iterator[pa.Table]:
-    """Every row of a dataset that was ever in an intent of this part of the input, in batches.
+    """Yield every row of a dataset that was ever in an intent of this part of the input, in batches.
 
     Args:
-        ledger: an open one.
+        ledger: an open ledger.
         dataset: the dataset.
-        names: which columns of COLUMNS, in the order wanted.
+        names: names out of COLUMNS, in the order wanted.
         batch: rows of a batch.
-        every_part: those of other parts too.
+        every_part: also yield rows of other parts.
 
     Yields:
         Tables with those columns.
@@ -94,18 +94,18 @@ def ledger_rows(
 def _fetched(
     connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema, batch: int
 ) -> Iterator[pa.Table]:
-    """The rows of a query in batches, straight from the driver: SQLAlchemy's rows cost more than the query.
+    """Yield the rows of a query in batches from the driver, because SQLAlchemy's rows cost more than the query.
 
     Args:
-        connection: within a transaction.
-        query: its columns in the order of the schema; flags as 0 and 1.
-        schema: of the tables.
+        connection: a connection within a transaction.
+        query: its columns are in the order of the schema; flags are 0 and 1.
+        schema: the schema of the tables.
         batch: rows of a table.
     """
     dialect = connection.dialect
     sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     driver: Any = connection.connection
-    # a named cursor of PostgreSQL stays on the server, where an unnamed one brings all rows at once
+    # a named cursor of PostgreSQL reads from the server step by step; an unnamed one would load all rows
     cursor = driver.cursor("rows") if dialect.name == "postgresql" else driver.cursor()
     try:
         cursor.execute(sql)
@@ -124,7 +124,7 @@ def _fetched(
 
 
 def _unpacked(connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of packs, many packs at a time: an array costs what it costs, whatever is in it."""
+    """Yield the rows of packs, many packs in one table, because each array has a fixed cost."""
     found = connection.execution_options(yield_per=_PACKS).execute(query)
     for packs in found.partitions():
         with _no_collection():
@@ -133,7 +133,7 @@ def _unpacked(connection: sa.Connection, query: sa.Select[Any], schema: pa.Schem
 
 
 def _of_packs(schema: pa.Schema, packs: Sequence[sa.Row[Any]]) -> pa.Table:
-    """The rows of packs, given by chunk, whether it is current, its rows, its outcome and whether it is ours."""
+    """Return the rows of packs, given by chunk, current, rows, outcome and whether the pack is of this part."""
     chunks, current, contents, outcomes, ours = zip(*packs, strict=True)
     identities, digests = zip(*map(known_by, contents), strict=True)
     sizes = [len(those) for those in identities]
@@ -167,13 +167,13 @@ def _of_packs(schema: pa.Schema, packs: Sequence[sa.Row[Any]]) -> pa.Table:
 
 
 def _digests(kept: bytes, rows: int) -> "pa.Array[Any]":
-    """The digests of a pack; nulls where it has none."""
+    """Return the digests of a pack; nulls if it has none."""
     return pa.array(np.frombuffer(kept, np.int64)) if kept else pa.nulls(rows, pa.int64())
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """No search for cycles in the block, which makes none: among so many tuples it takes longer than the work."""
+    """Disable garbage collection for the block: to search so many tuples for cycles takes longer than the work."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,6 @@
-"""What a run has done to the rows of one dataset, each counted once, however many calls it was part of.
+"""The outcomes of one dataset's rows in a run; a row counts once, however many calls it was part of.
 
-What does not belong here: the counts of the current input (`Ledger.outcomes`), and all that is on record (`sums`).
+What does not belong here: the counts of the current input (`Ledger.outcomes`), and sums over everything (`sums`).
 """
 
 from collections import Counter
@@ -16,32 +16,32 @@ from schemas.own_tables.sync import RunRecord
 
 
 def sent_after(connection: sa.Connection, dataset: str, part: str, chunk: int) -> Mapping[Outcome, int]:
-    """What became of the rows of the calls after one; calls that were not carried out are none.
+    """Return the outcomes of the rows of later calls, without calls that were not carried out.
 
     Args:
         connection: a transaction.
         dataset: sends, clicks or revenue.
-        part: whose calls.
+        part: the part of the input.
         chunk: the number of the last call before them.
 
     Returns:
-        By outcome, how many rows. A row counts by its last call.
+        Rows by outcome. A row counts by its last call.
     """
     return _sent(connection, dataset, (*_carried_out(dataset, part), CHUNKS.c.chunk > chunk), chunk)
 
 
 def sent_by(connection: sa.Connection, record: RunRecord, part: str) -> tuple[Mapping[Outcome, int], int]:
-    """What became of the rows of the calls of a push, as `sent_after` has it, and of rows that it settled.
+    """Return the outcomes of the rows of a push's calls, as `sent_after` does, and how many earlier rows it settled.
 
     Args:
         connection: a transaction.
-        record: of the push of one dataset; no later push of that dataset has begun.
-        part: whose calls.
+        record: the record of the push of one dataset; no later push of that dataset has begun.
+        part: the part of the input.
     """
     dataset = record.activity.rpartition(" ")[2]
     ours = sa.or_(
         CHUNKS.c.run == record.run,
-        CHUNKS.c.run.is_(None),  # of a version that kept no run: by their time alone
+        CHUNKS.c.run.is_(None),  # of a version that kept no run: found by their time alone
     )
     calls = (*_carried_out(dataset, part), ours, CHUNKS.c.intended_at >= record.started_at)
     first = connection.execute(sa.select(sa.func.min(CHUNKS.c.chunk)).where(*calls)).scalar()
@@ -52,7 +52,7 @@ def sent_by(connection: sa.Connection, record: RunRecord, part: str) -> tuple[Ma
 
 
 def by_outcome(sent: Mapping[Outcome, int]) -> dict[str, int]:
-    """Of rows that were sent those that a record's details name."""
+    """Return the counts of sent rows that a record's details name."""
     return {name: sent.get(name, 0) for name in (Outcome.DUPLICATE, Outcome.REJECTED, Outcome.IN_DOUBT)}
 
 
@@ -63,7 +63,7 @@ def _carried_out(dataset: str, part: str) -> tuple[sa.ColumnElement[bool], ...]:
 def _sent(
     connection: sa.Connection, dataset: str, calls: Sequence[sa.ColumnElement[bool]], chunk: int
 ) -> Mapping[Outcome, int]:
-    """Rows by outcome, of some calls, all of which have numbers above `chunk`."""
+    """Return rows by outcome for some calls, all of which have numbers above `chunk`."""
     packed = (
         sa.select(CHUNKS.c.state, sa.func.sum(CHUNKS.c.rows))
         .join(PACKS, PACKS.c.chunk == CHUNKS.c.chunk)
@@ -80,7 +80,7 @@ def _sent(
     )
     found: Counter[Outcome] = Counter()
     if not connection.execute(sa.select(CHUNKS.c.chunk).where(*calls).limit(1)).first():
-        return found  # the rows of revenue need not be looked through
+        return found  # saves searching the rows of revenue
     for state, rows in connection.execute(packed):
         found[of_call(dataset, state)] += int(rows)
     for what, rows in connection.execute(own):
@@ -89,12 +89,12 @@ def _sent(
 
 
 def settled_since(connection: sa.Connection, dataset: str, part: str, chunk: int, at: str) -> list[str]:
-    """Rows of earlier calls that a reading has shown to be in the account.
+    """Return the identities of earlier calls' rows that a reading has shown to be in the account.
 
     Args:
         connection: a transaction.
         dataset: the dataset; only revenue has such rows.
-        part: whose calls.
+        part: the part of the input.
         chunk: the number of the last of those calls.
         at: since when; ISO 8601, UTC.
 

@@ -1,9 +1,9 @@
-"""What the ledger adds up to: by outcome, by reason, and by what the API acknowledged.
+"""Sums over the ledger: by outcome, by reason, and of what the API acknowledged.
 
-The amounts of rows that were taken over from an earlier version may be unknown. Those that a call's answer
-acknowledged count with what it added up.
+Rows that were taken over from an earlier version may have unknown amounts. If the answer of a call acknowledged such
+rows, they count with the sum of that answer.
 
-What does not belong here: counts of the current input that must be there at once (`Ledger.outcomes`).
+What does not belong here: the counts of the current input, which must be fast (`Ledger.outcomes`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ from pipelines.push.outcomes import EVIDENCE, RESOLVED, Outcome, cause
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums over every row and call of one dataset that is on record; money in ten-thousandths.
+    """Sums over every row and call of one dataset in the ledger; money in ten-thousandths.
 
     `settled` are the accepted rows that no answer acknowledged. Revenue of a call that is under way, or died with its
-    process, is in doubt. `total_revenue` is None where an answered call did not say it.
+    process, is in doubt. `total_revenue` is None if an answer did not give it.
     """
 
     accepted: int = 0
@@ -38,13 +38,13 @@ class Sums:
 
 
 _UNKNOWN = sa.or_(row_outcome.IN_DOUBT, sa.and_(row_outcome.UNDER_WAY, ROWS.c.dataset == REVENUE))
-"""Whether it is not known of a row if it is there."""
+"""It is unknown whether the row is in the account."""
 
 _SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_in_doubt")
 
 
 def sums(connection: sa.Connection) -> dict[str, Sums]:
-    """By dataset; those without a call are left out."""
+    """Return sums by dataset; datasets without a call are left out."""
     kinds = (row_outcome.ACCEPTED, row_outcome.SETTLED, _UNKNOWN)
     amount = sa.func.coalesce(ROWS.c.amount, 0)
     rows = connection.execute(
@@ -78,7 +78,7 @@ def sums(connection: sa.Connection) -> dict[str, Sums]:
 
 
 def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | None]]:
-    """What the API counted, by dataset: taken in, skipped, and the revenue; None where an answer did not say it."""
+    """Return what the API counted, by dataset: accepted, skipped, and revenue; None if an answer did not give it."""
     silent = sa.and_(row_outcome.ANSWERED, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
     calls = connection.execute(
         sa.select(
@@ -96,9 +96,9 @@ def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | 
 
 
 def _amount_of_unknown(connection: sa.Connection) -> int:
-    """What the API acknowledged of calls with rows of unknown amounts, beside the amounts that are known of them.
+    """Return the revenue acknowledged for calls with rows of unknown amounts, less the known amounts of these calls.
 
-    Nothing of a call of which more is known than it acknowledged: that does not agree, and shows.
+    A call whose known amounts exceed what it acknowledged counts as zero: this difference must stay visible.
     """
     acknowledged = sa.and_(ROWS.c.outcome.is_(None), row_outcome.ANSWERED)
     rest = CHUNKS.c.total_revenue - sa.func.coalesce(sa.func.sum(ROWS.c.amount), 0)
@@ -113,14 +113,14 @@ def _amount_of_unknown(connection: sa.Connection) -> int:
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
-    """Why rows of the current input have outcomes of their own: "outcome: reason (code)" and how many rows.
+    """Return why rows of the current input have outcomes of their own: "outcome: reason (code)" and number of rows.
 
-    Rows of one outcome and code whose reasons rest on figures of their contacts are one reason.
+    Rows of one outcome and code count as one reason if their reasons differ only in figures of contacts.
 
     Args:
         connection: a transaction.
         dataset: sends, clicks or revenue.
-        most: so many reasons, the most frequent first.
+        most: the most reasons to return, the most frequent first.
     """
     number = sa.func.count().label("number")
     same = sa.case((ROWS.c.message.contains(EVIDENCE), EVIDENCE), else_=ROWS.c.message)
@@ -141,14 +141,14 @@ def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int
 def sent_revenue(
     connection: sa.Connection, names: Sequence[str], batch: int = 50_000
 ) -> Iterator[Sequence[Sequence[Any]]]:
-    """Revenue that is in the account or may be, and what a person has left out of it, in batches.
+    """Yield revenue that is in the account or may be, and rows that a person rejected, in batches.
 
     Args:
         connection: a transaction.
-        names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt; null: a
-            person resolved it as rejected), amount, tries, intended_at, amount_before, count_before,
-            phone_amount_before, phone_count_before, and read_to, when the reading of these four ended, and chunk, the
-            call. Amounts are in units (see `schemas.values.money`), null where they are not known.
+        names: columns, in the order wanted: contact, ref (its list), accepted (false: in doubt; null: a person
+            resolved it as rejected), amount, tries, intended_at, amount_before, count_before, phone_amount_before,
+            phone_count_before, read_to (when the reading of these four ended), and chunk (the call). Amounts are in
+            units (see `schemas.values.money`), null if unknown.
         batch: rows of a batch.
 
     Yields:

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "push_intakes",
         sa.Column("dataset", sa.Text, primary_key=True),

@@ -1,7 +1,7 @@
-"""What settling revenue by reading needs, resolutions by hand, and parts of the input.
+"""Adds what settling revenue by readings needs, resolutions by hand, and parts of the input.
 
-The program had these before its ledgers had a version. So a ledger of then, which counts as 0001, has some of them or
-all of them already: each step sees what is there.
+The program had these before its ledgers had a version. So a ledger of that time, which counts as 0001, may have some
+or all of them already: each step checks what exists.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add them; what was sent before has no reading, so that rows in doubt of then are settled by hand."""
+    """Add columns and tables. Rows sent before have no reading, so those in doubt are settled by hand."""
     _add_missing(
         "push_chunks",
         sa.Column("part", sa.Text, nullable=False, server_default=""),
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def _columns(table: str) -> set[str]:
-    """The columns of a table that is there; of another none, so that adding one fails as on any damaged ledger."""
+    """Return the columns of a table; none for a missing table, so that adding one fails as on any damaged ledger."""
     found = sa.inspect(op.get_bind())
     return {column["name"] for column in found.get_columns(table)} if found.has_table(table) else set()
 
@@ -56,7 +56,7 @@ def _add_missing(table: str, *columns: sa.Column[int] | sa.Column[str]) -> None:
 
 
 def _give_intakes_a_part() -> None:
-    """Make the table again: a key is not changed by adding to it."""
+    """Create the table again, because a primary key cannot be extended."""
     _add_missing("push_intakes", sa.Column("first_taken_in_at", sa.Text))
     op.rename_table("push_intakes", "push_intakes_0001")
     op.create_table(

@@ -1,4 +1,4 @@
-"""Packs: the rows of a call together, as long as none of them is told apart."""
+"""Adds packs: all rows of a call in one row, as long as none of them has an outcome of its own."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add them; rows that are on record already stay as they are."""
+    """Add the table; existing rows stay as they are."""
     bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     op.create_table(
         "push_packs",

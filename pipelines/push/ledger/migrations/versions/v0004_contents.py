@@ -1,4 +1,4 @@
-"""What was sent, as digests; the input's files; decisions about revenue that may be there twice."""
+"""Adds digests of what was sent, the input's files, and decisions about revenue that may be there twice."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add them; of rows that are on record already nobody knows what was sent."""
+    """Add columns and tables; for existing rows it is unknown what was sent."""
     op.add_column("push_rows", sa.Column("content", sa.BigInteger))
     op.add_column("push_rows", sa.Column("likeness", sa.BigInteger))
     op.add_column("push_intakes", sa.Column("differs", sa.BigInteger, nullable=False, server_default="0"))

@@ -1,4 +1,4 @@
-"""What is called absent, since when, and what turned up all the same."""
+"""Adds rows that were called absent, since when, and alarms about those that turned up."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add them; of calls that were called absent before, nothing is known any more."""
+    """Add columns and tables; nothing is known about rows that were called absent before."""
     op.add_column("push_rows", sa.Column("absent_since", sa.Text))
     op.add_column("push_rows", sa.Column("settled_at", sa.Text))
     op.create_table(

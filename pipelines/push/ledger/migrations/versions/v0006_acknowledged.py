@@ -1,4 +1,4 @@
-"""Rows that differ from what was sent, once a person has seen them; and who it was."""
+"""Adds acknowledged rows that differ from what was sent, and the user who decided."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add them; of what was decided before, nobody knows by whom."""
+    """Add columns and a table; for earlier decisions the user is unknown."""
     op.add_column("push_resolutions", sa.Column("resolved_by", sa.Text))
     op.add_column("push_decisions", sa.Column("decided_by", sa.Text))
     op.create_table(

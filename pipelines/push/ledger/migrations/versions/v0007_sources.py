@@ -1,4 +1,4 @@
-"""The file that a row of revenue was sent from, so that the same row of another file is held for a decision."""
+"""Adds the file that a row of revenue was sent from, so that the same row of another file is held for a decision."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add them; of what was sent before, nobody knows the file."""
+    """Add a table and a column; for rows sent before, the file is unknown."""
     op.create_table(
         "push_sources",
         sa.Column("source", sa.Integer, primary_key=True, autoincrement=True),

@@ -1,4 +1,4 @@
-"""The run that a call was part of, so that what a killed push did can be counted."""
+"""Adds the run that made a call, so that the rows of a killed push can be counted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Add it; of earlier calls it is not known."""
+    """Add the column; for earlier calls the run is unknown."""
     op.add_column("push_chunks", sa.Column("run", sa.Text))

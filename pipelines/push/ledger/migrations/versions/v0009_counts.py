@@ -1,4 +1,4 @@
-"""What rows with an outcome of their own are counted by, all of it in their index: there may be a million of them."""
+"""Adds to the index of rows with an own outcome all columns by which they are counted: there may be a million."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,9 +10,9 @@ _INDEX, _ROWS = "push_rows_own_outcome", "push_rows"
 
 
 def upgrade() -> None:
-    """Make the index of these rows anew."""
+    """Create the index of these rows again."""
     own = sa.text("outcome IS NOT NULL")
-    op.drop_index(_INDEX, _ROWS, if_exists=True)  # nothing else needs it to be there
+    op.drop_index(_INDEX, _ROWS, if_exists=True)  # nothing else depends on it
     op.create_index(
         _INDEX,
         _ROWS,

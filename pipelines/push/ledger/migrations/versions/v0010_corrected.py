@@ -1,4 +1,4 @@
-"""What the input says by now of revenue that was sent otherwise, for other parts of the input."""
+"""Adds the present likeness of revenue that was sent with other content, for other parts of the input."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Add it; each part notes its own with its next push."""
+    """Add the table; each part fills in its rows with its next push."""
     op.create_table(
         "push_corrected",
         sa.Column("identity", sa.Text, primary_key=True),

@@ -1,9 +1,9 @@
-"""What the ledger keeps of revenue that is watched: it was called absent, or a person settled it.
+"""The rows of revenue that are watched: they were called absent, or a person settled them.
 
-Some of it turns up after all, which is an alarm, or a reading shows otherwise than the person said.
+If such a row turns up after all, that is an alarm; or a reading contradicts the person's decision.
 
-What does not belong here: finding what turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
-Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+What does not belong here: finding rows that turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
+Functions take a connection of `Ledger.begin("revenue")`, so that their writes are on the disk when the block ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,24 @@ from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import NO_ANSWER, UNSETTLED, Outcome, Verdict
 
 UNDER_WAY = "~"
-"""Later than any time."""
+"""A text that sorts after any time: the end of a call that has not ended."""
 
 
 class Entry(NamedTuple):
-    """A row of a lost call that was called absent, or settled by a person.
+    """A row of a lost call that is watched, because it was called absent or settled by a person.
 
     Attributes:
-        entry: its number.
+        entry: the number of the entry.
         identity: the row.
         chunk: the lost call.
-        contact: the phone number that it would count in.
-        list_ref: the list, as push_rows has it.
+        contact: the phone number whose totals would count the row.
+        list_ref: the list, as in push_rows.
         amount: in ten-thousandths of the account's currency.
         sent_at: when the lost call was sent; ISO 8601, UTC, as all times here.
-        read_from, read_to: the last reading that did not show it; None where there was none yet.
-        amount_then, count_then: the contact's totals at that reading; None where it was not there.
-        phone_amount_then, phone_count_then: those of all contacts of the phone number.
-        outcome: what the row was said to be, as long as it has not been sent again; None: it has.
+        read_from, read_to: the last reading that did not show the row; None if there was none yet.
+        amount_then, count_then: the contact's totals at that reading; None if it did not find the contact.
+        phone_amount_then, phone_count_then: the totals of all contacts with the phone number.
+        outcome: how the row was settled, if it was not sent again since; None if it was.
     """
 
     entry: int
@@ -55,17 +55,17 @@ class Entry(NamedTuple):
 
     @property
     def is_read_since(self) -> bool:
-        """Whether that reading came after the call, so that it was looked for there."""
+        """Whether that reading came after the call, so that it searched for the row."""
         return self.read_from is not None and self.read_from >= self.sent_at
 
     @property
     def on_list_then(self) -> Totals:
-        """The contact's totals at that reading; a contact that was not there had none."""
+        """The contact's totals at that reading; zero if it did not find the contact."""
         return Totals(self.amount_then or 0, self.count_then or 0)
 
     @property
     def on_phone_then(self) -> Totals:
-        """Those of all contacts of its phone number."""
+        """The totals of all contacts with its phone number."""
         return Totals(self.phone_amount_then or 0, self.phone_count_then or 0)
 
 
@@ -73,11 +73,11 @@ class Counted(NamedTuple):
     """A row of revenue that is in the account, or may be.
 
     Attributes:
-        contact, list_ref, amount: as of `Entry`.
-        accepted: else it is in doubt or under way.
-        intended_at: just before its call.
-        ended_at: when the account had surely carried it out: when it was settled, else when it was answered;
-            UNDER_WAY where it is in doubt.
+        contact, list_ref, amount: as in `Entry`.
+        accepted: whether it is accepted; else it is in doubt or its call is under way.
+        intended_at: a moment before its call.
+        ended_at: when the account had carried it out for certain: when it was settled, else when it was answered;
+            UNDER_WAY if it is in doubt.
     """
 
     contact: str
@@ -89,12 +89,12 @@ class Counted(NamedTuple):
 
 
 NOT_SENT_AGAIN = "not sent again, so that nothing is there twice"
-"""Why an alarm is closed from the start: it only shows how long the account may take."""
+"""Why an alarm is closed from the start: it only shows how long a call to the account may take."""
 
 _NOT_KNOWN = ""
-"""Instead of the contact."""
+"""Stands in place of an unknown contact."""
 
-_AT_ONCE = 500  # parameters of one statement
+_AT_ONCE = 500  # most parameters of one statement
 
 _LINES = [ABSENT.c[name] for name in Entry._fields if name != "outcome"]
 
@@ -106,14 +106,14 @@ def call_absent(
     reading: tuple[str, str],
     found: Mapping[tuple[str | None, str | None], Found],
 ) -> None:
-    """Keep that rows of lost calls were called absent by a reading.
+    """Record that a reading called rows of lost calls absent.
 
     Args:
         connection: a transaction.
-        rows: identity, chunk, contact, list_ref, amount and sent_at of each.
-        at: when.
-        reading: when the reading that showed it began and ended.
-        found: what that reading has of their contacts.
+        rows: identity, chunk, contact, list_ref, amount and sent_at of each row.
+        at: the time of the decision.
+        reading: when the reading began and ended.
+        found: the totals of their contacts at that reading.
     """
     of_reading = {"read_from": reading[0], "read_to": reading[1]}
     _watch(
@@ -124,20 +124,22 @@ def call_absent(
 
 
 def watch_resolved(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, at: str) -> None:
-    """Watch rows in doubt that a person settles, before they are.
+    """Watch rows in doubt that a person is about to settle.
 
-    Where no reading has shown anything that may be a row, its contact is watched from the reading before its call: it
-    may have been carried out since the last of them, or never. Else from the next reading, since what the contact
-    gained by now may be what the person took for other revenue; that a row is there, it cannot show then. Whose a row
-    is may not be known, where it was taken over (`name_contacts`).
+    If no reading has shown growth that may be the row, its contact is watched from the reading before its call: the
+    call may have been carried out after the last reading, or never. Otherwise it is watched from the next reading,
+    because the person may have taken growth until now for other revenue; but then a reading cannot show that the row
+    is missing. If the row was taken over, its contact may be unknown (`name_contacts`).
 
     Args:
         connection: a transaction.
         identities: the rows.
-        outcome: what they are, by that person.
-        at: when; ISO 8601, UTC.
+        outcome: the person's decision.
+        at: the time of the decision; ISO 8601, UTC.
     """
-    was_there = sa.or_(ROWS.c.count_before.is_not(None), READINGS.c.complete)  # or is known not to have been
+    was_there = sa.or_(
+        ROWS.c.count_before.is_not(None), READINGS.c.complete
+    )  # or is known not to have been there
     unseen = sa.and_(sa.func.coalesce(ROWS.c.code, NO_ANSWER).in_(UNSETTLED), was_there)
     before = {
         "read_from": READINGS.c.started_at,
@@ -176,7 +178,7 @@ def _watch(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], at: str
 
 
 def nameless(connection: sa.Connection) -> dict[int, str]:
-    """The entries that are watched and of which it is not known whose they are: by number, the message of each."""
+    """Return the watched entries without a known contact: entry number and message of each."""
     query = (
         sa.select(ABSENT.c.entry, ROWS.c.message_id)
         .join(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
@@ -186,11 +188,11 @@ def nameless(connection: sa.Connection) -> dict[int, str]:
 
 
 def name_contacts(connection: sa.Connection, contacts: Mapping[int, tuple[str, str | None]]) -> None:
-    """Note whose entries are.
+    """Record the contacts of entries.
 
     Args:
         connection: a transaction.
-        contacts: by the number of the entry, contact and list, as push_rows has them.
+        contacts: by the number of the entry, contact and list, as in push_rows.
     """
     for entry, (contact, list_ref) in contacts.items():
         connection.execute(
@@ -199,7 +201,7 @@ def name_contacts(connection: sa.Connection, contacts: Mapping[int, tuple[str, s
 
 
 def watched(connection: sa.Connection) -> list[Entry]:
-    """Every row that is watched, of every part of the input."""
+    """Return every row that is watched, of every part of the input."""
     query: sa.Select[Any] = (
         sa.select(*_LINES, sa.case((ROWS.c.chunk == ABSENT.c.chunk, ROWS.c.outcome)))
         .outerjoin(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
@@ -210,7 +212,7 @@ def watched(connection: sa.Connection) -> list[Entry]:
 
 
 def counted(connection: sa.Connection) -> list[Counted]:
-    """All revenue of the contacts of `watched` that is in the account or may be."""
+    """Return all revenue of the contacts of `watched` that is in the account or may be."""
     ended = sa.func.coalesce(ROWS.c.settled_at, CHUNKS.c.answered_at, CHUNKS.c.intended_at)
     query = (
         sa.select(
@@ -240,13 +242,13 @@ def keep_totals(
     reading: tuple[str, str],
     found: Mapping[tuple[str | None, str | None], Found],
 ) -> None:
-    """Note what the contacts of entries hold at a reading that did not show them.
+    """Record the totals of entries' contacts at a reading that did not show the entries.
 
     Args:
         connection: a transaction.
-        entries: which.
-        reading: when it began and ended; ISO 8601, UTC.
-        found: what it has, by contact and list.
+        entries: the entries.
+        reading: when the reading began and ended; ISO 8601, UTC.
+        found: its totals, by contact and list.
     """
     if entries:
         names = ("amount_then", "count_then", "phone_amount_then", "phone_count_then")
@@ -269,7 +271,7 @@ def keep_totals(
 
 
 def retire(connection: sa.Connection, entries: Sequence[Entry]) -> None:
-    """Watch entries no longer."""
+    """Stop watching entries."""
     if entries:
         connection.execute(
             sa.update(ABSENT).where(ABSENT.c.entry == sa.bindparam("which")).values(watched=False),
@@ -280,14 +282,14 @@ def retire(connection: sa.Connection, entries: Sequence[Entry]) -> None:
 def raise_alarm(
     connection: sa.Connection, entries: Sequence[Entry], at: str, seconds: float, settle_seconds: float
 ) -> int:
-    """Put on record that entries turned up: an alarm, which is open only if some of them were sent again.
+    """Record that entries turned up, as an alarm, which is open only if some of them were sent again.
 
     Args:
         connection: a transaction.
-        entries: which, at least one.
-        at: when that was seen.
-        seconds: how old their calls were, at most.
-        settle_seconds: how long calls are to be given from now on.
+        entries: the entries, at least one.
+        at: when this was noticed.
+        seconds: the greatest age of their calls.
+        settle_seconds: how long a call may take from now on.
 
     Returns:
         The alarm's number.
@@ -318,7 +320,7 @@ def raise_alarm(
 
 
 def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict]], at: str) -> None:
-    """Give rows that were not sent again another outcome than they were said to have.
+    """Change the outcome of rows that were settled otherwise and not sent again.
 
     Args:
         connection: a transaction.

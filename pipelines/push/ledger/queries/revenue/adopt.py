@@ -1,4 +1,4 @@
-"""Calls and rows of revenue that another record than the ledger knows, taken over into it.
+"""Takes over calls and rows of revenue into the ledger that another record knows.
 
 What does not belong here: that record, and when it is believed (`pipelines.push.audit.adopt.adopt`).
 """
@@ -28,28 +28,28 @@ _AS_THEY_ARE = (
 )
 
 _AS_SENT = ("content", "likeness", "contact", "list_ref")
-"""What a row was sent with, as far as that is known."""
+"""Columns with what a row was sent with, as far as that is known."""
 
 _MOVED = ("chunk", "tries", "outcome", "code", "message", "message_id", "amount", "content", "likeness")
-"""What is replaced of a row that the ledger has of an earlier call."""
+"""Columns that are replaced if the ledger has the row from an earlier call."""
 
 _FORGOTTEN = (
     "source", "amount_before", "count_before", "phone_amount_before", "phone_count_before",
     "absent_since", "settled_at",
 )  # fmt: skip
-"""What such a row no longer has: it is of the earlier call."""
+"""Columns that are cleared in such a row, because they belong to the earlier call."""
 
-_AT_ONCE = 500  # parameters of one statement
+_AT_ONCE = 500  # most parameters of one statement
 
 
 class Unsure(NamedTuple):
-    """A row that the ledger has in doubt or pending: another record may know better.
+    """A row that the ledger has in doubt or pending, and about which another record may know more.
 
     Attributes:
         identity: the row.
         chunk: its call.
         intended_at: when that call was meant to be sent; ISO 8601, UTC.
-        is_in_doubt: else it is pending.
+        is_in_doubt: whether it is in doubt; else it is pending.
     """
 
     identity: str
@@ -59,7 +59,7 @@ class Unsure(NamedTuple):
 
 
 def unsure(connection: sa.Connection, part: str) -> list[Unsure]:
-    """The rows of a part that are in doubt or pending, each by an outcome of its own."""
+    """Return the rows of a part that are in doubt or pending by an outcome of their own."""
     query = (
         sa.select(ROWS.c.identity, ROWS.c.chunk, CHUNKS.c.intended_at, ROWS.c.outcome == Outcome.IN_DOUBT)
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
@@ -74,11 +74,11 @@ def unsure(connection: sa.Connection, part: str) -> list[Unsure]:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What another record knows of rows of calls that the ledger has.
+    """What another record knows about rows of calls that the ledger has.
 
     Attributes:
         rows: as in `adopt_calls`, with the numbers that their calls have in the ledger.
-        answers: by such a number, the call as imports.chunks has it, where only that record has the answer.
+        answers: by such a number, the call as in imports.chunks, if only that record has the answer.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -88,15 +88,15 @@ class Settled:
 def adopt_calls(
     ledger: Ledger, calls: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], settled: Settled
 ) -> None:
-    """Enter calls under new numbers, and their rows, in one transaction that is on the disk afterwards.
+    """Record calls under new numbers, and their rows, in one transaction that is on the disk afterwards.
 
-    A row that the ledger has already becomes what is given here: what the ledger knows is older.
+    A row that the ledger has already becomes what is given here, because the ledger's knowledge is older.
 
     Args:
-        ledger: an open one; the calls belong to its part of the input, and none of them is under way.
-        calls: as imports.chunks has them.
-        rows: those of the calls as imports.records has them: identity, chunk, outcome, code, reason, attempt,
-            message_id and revenue; and content, likeness, contact and list_ref, as the ledger keeps them.
+        ledger: an open ledger; the calls belong to its part of the input, and none of them is under way.
+        calls: the calls, as in imports.chunks.
+        rows: the rows of the calls, as in imports.records: identity, chunk, outcome, code, reason, attempt,
+            message_id and revenue; with content, likeness, contact and list_ref as the ledger keeps them.
         settled: rows of calls that the ledger knows.
     """
     with ledger.begin(REVENUE) as connection:
@@ -112,9 +112,10 @@ def adopt_calls(
 
 
 def _leave_to_person(connection: sa.Connection) -> None:
-    """Rows that the ledger has had in doubt are for a person, too: no reading may settle them any more.
+    """Leave rows that are in doubt to a person: no reading may settle them any more.
 
-    What their contacts had before is on record. But what a contact gained since may be rows whose contacts are not.
+    The ledger has the totals of their contacts before the calls. But a contact's growth since then may come from rows
+    that were taken over without a contact.
     """
     connection.execute(
         sa.update(ROWS)
@@ -124,10 +125,10 @@ def _leave_to_person(connection: sa.Connection) -> None:
 
 
 def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Put rows on record; of those that are there already, whose they are and whether they are in the input stays.
+    """Record rows; rows that are there already keep their contact, and whether they are in the input.
 
     Returns:
-        Whether some were not there that are in the account, or may be, and count in an unknown contact.
+        Whether a new row is in the account, or may be, and counts in an unknown contact.
     """
     there = _on_record(connection, [row["identity"] for row in rows])
     new, moved = ([row for row in rows if (row["identity"] in there) is known] for known in (False, True))
@@ -141,7 +142,7 @@ def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def _move(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Put rows of earlier calls in later ones."""
+    """Put rows of earlier calls into later ones."""
     given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _MOVED}
     connection.execute(
         sa.update(ROWS)
@@ -152,7 +153,7 @@ def _move(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _on_record(connection: sa.Connection, identities: Sequence[str]) -> set[str]:
-    """Those of the rows that the ledger has, of whichever call."""
+    """Return those of the rows that the ledger has, of any call."""
     there: set[str] = set()
     for start in range(0, len(identities), _AT_ONCE):
         some = identities[start : start + _AT_ONCE]
@@ -162,7 +163,7 @@ def _on_record(connection: sa.Connection, identities: Sequence[str]) -> set[str]
 
 
 def _settle(connection: sa.Connection, settled: Settled) -> None:
-    """Give rows of calls on record the outcomes that another record has, and calls their answers."""
+    """Give rows of known calls the outcomes of another record, and the calls their answers."""
     at = now()
     for chunk, call in settled.answers.items():
         connection.execute(sa.update(CHUNKS).where(CHUNKS.c.chunk == chunk).values(**_answer(call)))
@@ -184,12 +185,12 @@ def _settle(connection: sa.Connection, settled: Settled) -> None:
                 "what": row["outcome"],
                 "why": row["code"],
                 "words": row["message"],
-                "at": at if row["outcome"] else None,  # by now it is, whenever it came to be
+                "at": at if row["outcome"] else None,  # the row is settled now; when that happened is unknown
             }
             for row in rows
         ],
     )
-    # it is there and counted, so that it cannot turn up any more
+    # the row is in the account and counted, so it cannot turn up later
     connection.execute(
         sa.update(ABSENT)
         .where(ABSENT.c.identity == sa.bindparam("who"), ABSENT.c.chunk == sa.bindparam("call"))
@@ -199,7 +200,7 @@ def _settle(connection: sa.Connection, settled: Settled) -> None:
 
 
 def _count_current(connection: sa.Connection) -> None:
-    """Set how many rows of the current input take their outcome from each call of revenue."""
+    """Set for each call of revenue how many rows of the current input take their outcome from it."""
     plain = sa.select(ROWS.c.chunk, sa.func.count()).where(
         ROWS.c.dataset == REVENUE, ROWS.c.outcome.is_(None), ROWS.c.current
     )
@@ -229,7 +230,7 @@ def _enter(connection: sa.Connection, part: str, call: Mapping[str, Any]) -> int
         "rows": call["rows"],
         "bytes": call["bytes"],
         "intended_at": _text(call["intended_at"]),
-        "run": call.get("run"),  # a warehouse of an earlier program has none
+        "run": call.get("run"),  # missing in a warehouse of an earlier program
         **_answer(call),
         "state": ChunkState.ANSWERED if is_answered else ChunkState.LOST,
     }
@@ -238,7 +239,7 @@ def _enter(connection: sa.Connection, part: str, call: Mapping[str, Any]) -> int
 
 
 def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
-    """What a call's answer says, as push_chunks keeps it."""
+    """Return the answer of a call in the columns of push_chunks."""
     total = call["total_revenue"]
     return {
         "state": ChunkState.ANSWERED,
@@ -257,7 +258,7 @@ def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
         "identity": row["identity"],
         "chunk": chunk,
         "tries": row["attempt"],
-        "current": False,  # until an intake says so
+        "current": False,  # until an intake changes it
         "outcome": None if plain else row["outcome"],
         "code": why[0],
         "message": why[1],

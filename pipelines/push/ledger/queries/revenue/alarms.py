@@ -14,22 +14,22 @@ from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, ROWS
 
 
 def alarms(connection: sa.Connection, *, every: bool = False) -> list[Alarm]:
-    """The alarms that nobody has acknowledged, oldest first; or every one."""
+    """Return the alarms without acknowledgement, oldest first; with `every`, all alarms."""
     return Figures(ask(connection), "").alarms(every=every)
 
 
 def named(connection: sa.Connection, alarm: int) -> list[Named]:
-    """The rows of an alarm."""
+    """Return the rows of an alarm."""
     return Figures(ask(connection), "").named(alarm)
 
 
 def learned_seconds(connection: sa.Connection) -> float:
-    """How long calls are to be given by what turned up so far; 0 where nothing has."""
+    """Return how many seconds a call may take, as late rows have shown so far; 0 if there were none."""
     return float(connection.execute(sa.select(sa.func.max(ALARMS.c.settle_seconds))).scalar() or 0.0)
 
 
 def require_open(connection: sa.Connection, alarm: int) -> None:
-    """See that a person can acknowledge an alarm.
+    """Raise unless a person can acknowledge an alarm.
 
     Raises:
         DataError: there is no such alarm, or it is acknowledged already.
@@ -40,13 +40,13 @@ def require_open(connection: sa.Connection, alarm: int) -> None:
 
 
 def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> None:
-    """A person has seen an alarm; see `require_open`.
+    """Record that a person has seen an alarm; see `require_open`.
 
     Args:
         connection: a transaction.
-        alarm: its number.
-        reason: what was done about it.
-        at: when; ISO 8601, UTC.
+        alarm: the number of the alarm.
+        reason: what the person did about it.
+        at: the time; ISO 8601, UTC.
     """
     connection.execute(
         sa.update(ALARMS)
@@ -56,9 +56,9 @@ def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> 
 
 
 def acknowledged_rows(connection: sa.Connection) -> list[tuple[str, str | None, int | None]]:
-    """The rows of alarms that a person has acknowledged: the contact, its list, and what may be there twice.
+    """Return the rows of acknowledged alarms: the contact, its list, and the amount that may be in the account twice.
 
-    That is the amount, in ten-thousandths; None for a row that was not sent again, or not accepted then.
+    The amount is in ten-thousandths; None for a row that was not sent again, or was not accepted then.
     """
     counts_again = sa.and_(row_outcome.ACCEPTED, ROWS.c.tries > 1)
     query = (

@@ -1,4 +1,4 @@
-"""What each part of the input says by now of revenue that it sent otherwise: a part has only its own files.
+"""The present likeness of revenue that each part of the input sent with other content: a part has only its own files.
 
 What does not belong here: what a push compares with it (`pipelines.push.checks.revenue.like_sent`).
 """
@@ -13,12 +13,12 @@ from pipelines.push.ledger.ledger import Ledger
 
 
 def note_corrected(ledger: Ledger, says: Mapping[str, int], as_sent: Collection[str]) -> None:
-    """Note what this part of the input says; what it says no longer, since its rows have left it, is kept.
+    """Record the present likeness of rows of this part of the input; rows that have left the input keep theirs.
 
     Args:
         ledger: open for writing.
-        says: by identity, the likeness of what the input says of a row that was sent otherwise.
-        as_sent: rows that it has as they were sent, again.
+        says: by identity, the present likeness of a row that was sent with other content.
+        as_sent: rows that have the content again that they were sent with.
     """
     which = [{"who": identity} for identity in (*says, *as_sent)]
     if not which:
@@ -31,7 +31,7 @@ def note_corrected(ledger: Ledger, says: Mapping[str, int], as_sent: Collection[
 
 
 def corrected(ledger: Ledger) -> pa.Table:
-    """What is noted, of every part: identity, whether it is of this part, likeness."""
+    """Return all records, of every part: identity, whether it is of this part, likeness."""
     query = sa.select(CORRECTED.c.identity, CORRECTED.c.part == ledger.part, CORRECTED.c.likeness)
     with ledger.begin() as connection:
         found = connection.execute(query).all()

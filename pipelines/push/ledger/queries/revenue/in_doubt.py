@@ -1,8 +1,8 @@
-"""What the ledger has on revenue in doubt: the rows of its contacts, the readings round them, and their settling.
+"""Revenue in doubt in the ledger: the rows of its contacts, the readings before and after, and settling it.
 
 What does not belong here: deciding (`revenue.settle`), and reading contacts
-(`pipelines.pull.derived.contact_totals`). Functions take a connection of `Ledger.begin("revenue")`, so that what
-they write is on the disk when the block ends.
+(`pipelines.pull.derived.contact_totals`). Functions take a connection of `Ledger.begin("revenue")`, so that their
+writes are on the disk when the block ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,21 +26,22 @@ class SentRow(NamedTuple):
 
     Attributes:
         identity: the row.
-        contact: the phone number of its send; None where that is not known.
-        list_ref: the list's id, or what the send has.
+        contact: the phone number of its send; None if it is unknown.
+        list_ref: the list's id, or the id or number that the send has.
         amount: in ten-thousandths of the account's currency.
         ours: whether it belongs to this part of the input.
-        in_doubt: else it is accepted. Rows of another part's call that is under way are in doubt, too.
+        in_doubt: whether it is in doubt; else it is accepted. Rows of another part's call under way are in doubt,
+            too.
         code: why it is in doubt.
         chunk: its call.
-        intended_at: just before that call; ISO 8601, UTC, as all times here.
-        ended_at: when its answer was there or was given up; UNDER_WAY where it is yet to be.
-        amount_before, count_before: the contact's totals at the reading; None where it was not found.
-        phone_amount_before, phone_count_before: the same over all contacts of the phone number.
-        read_from, read_to: when that reading began and ended; None where there was none.
+        intended_at: a moment before that call; ISO 8601, UTC, as all times here.
+        ended_at: when its answer came, or waiting for it ended; UNDER_WAY if it has not ended.
+        amount_before, count_before: the contact's totals at the reading; None if it did not find the contact.
+        phone_amount_before, phone_count_before: the same over all contacts with the phone number.
+        read_from, read_to: when that reading began and ended; None if there was none.
         complete: whether that reading saw every contact.
-        sent_at: when the call was sent; where that is not known, when it was meant to be.
-        absent_since: when a reading began that did not show the row, if the last one did not.
+        sent_at: when the call was sent; if that is unknown, when it was meant to be sent.
+        absent_since: when the first reading began that did not show the row, if the last one did not show it either.
         settled_at: when it was settled.
     """
 
@@ -74,19 +75,19 @@ class SentRow(NamedTuple):
 
     @property
     def on_phone_before(self) -> Totals | None:
-        """Those of all contacts of its phone number."""
+        """The totals of all contacts with its phone number, at the reading."""
         if self.phone_amount_before is None or self.phone_count_before is None:
             return None
         return Totals(self.phone_amount_before, self.phone_count_before)
 
 
 def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *, complete: bool) -> int:
-    """Put a reading on record; returns its number.
+    """Record a reading; return its number.
 
     Args:
         connection: a transaction.
         started_at: ISO 8601, UTC.
-        finished_at: likewise.
+        finished_at: ISO 8601, UTC.
         complete: whether it saw every contact.
     """
     result = connection.execute(
@@ -96,7 +97,7 @@ def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *
 
 
 def unsettled(connection: sa.Connection, part: str) -> int:
-    """How many rows of a part are in doubt that a later reading may settle."""
+    """Return how many rows of a part are in doubt that a later reading may settle."""
     query = (
         sa.select(sa.func.count())
         .select_from(ROWS)
@@ -112,12 +113,12 @@ def unsettled(connection: sa.Connection, part: str) -> int:
 
 
 def contacts_unsettled(connection: sa.Connection, part: str) -> list[str]:
-    """The contacts of those rows."""
+    """Return the contacts of those rows."""
     return [contact for (contact,) in connection.execute(unsettled_contacts(part).distinct())]
 
 
 def doubtful(connection: sa.Connection, part: str) -> list[SentRow]:
-    """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
+    """Return all sent revenue of contacts with rows in doubt, and rows in doubt whose contact is unknown."""
     doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
     contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
     counts = sa.or_(row_outcome.ACCEPTED, row_outcome.UNDER_WAY)
@@ -134,7 +135,7 @@ def doubtful(connection: sa.Connection, part: str) -> list[SentRow]:
 
 
 def _sent(part: str) -> dict[str, sa.ColumnElement[Any]]:
-    """The fields of `Sent`, each with its expression."""
+    """Return the fields of `SentRow`, each with its expression."""
     ended = sa.case(
         (CHUNKS.c.state == ChunkState.INTENDED, UNDER_WAY),
         else_=sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
@@ -164,16 +165,16 @@ def _sent(part: str) -> dict[str, sa.ColumnElement[Any]]:
 
 
 class Doubtful(NamedTuple):
-    """A row in doubt, as the ledger has it.
+    """A row in doubt, as `resolve` lists it.
 
     Attributes:
-        identity: what it is known by.
-        message_id: its send; "" where that is not on record.
-        amount: in units (see `schemas.values.money`); None where it was taken over from a warehouse without it.
+        identity: the identity of the row.
+        message_id: its send; "" if the ledger does not have it.
+        amount: in units (see `schemas.values.money`); None if it was taken over from a warehouse without it.
         chunk: its call.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: why it is in doubt.
-        evidence: what is known of it.
+        evidence: what is known about it.
         in_input: whether the current input has it, not quarantined.
     """
 
@@ -188,8 +189,8 @@ class Doubtful(NamedTuple):
 
 
 def doubts(connection: sa.Connection) -> list[Doubtful]:
-    """Rows in doubt, oldest call first."""
-    # taken over by an earlier version, which said that the next push settles it
+    """Return the rows in doubt, oldest call first."""
+    # taken over by an earlier version, with a code that says that the next push settles it
     unread = sa.and_(ROWS.c.code.in_(UNSETTLED), CHUNKS.c.reading.is_(None))
     query = (
         sa.select(
@@ -215,13 +216,13 @@ def settle(
     read_from: str,
     unseen: Mapping[str, str],
 ) -> None:
-    """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone.
+    """Give rows in doubt the verdicts of a reading; rows that are not in doubt any more are left alone.
 
     Args:
         connection: a transaction.
         verdicts: by identity.
         read_from: when the reading began.
-        unseen: since when readings have not shown a row; a row that is not in here was seen, or may have been.
+        unseen: since when readings have not shown a row; a row that is not in it was shown, or may have been.
     """
     if verdicts:
         connection.execute(
@@ -244,7 +245,7 @@ def settle(
                     "what": verdict.outcome,
                     "why": verdict.code,
                     "words": verdict.message,
-                    # of a row that is there, it shows how long the account took at least
+                    # for a row that is accepted, this shows how long the account took at least
                     "since": unseen.get(identity),
                     "at": None if verdict.outcome is Outcome.IN_DOUBT else read_from,
                 }
@@ -254,7 +255,7 @@ def settle(
 
 
 def require_in_doubt(connection: sa.Connection, identities: Sequence[str]) -> None:
-    """See that a person can settle rows.
+    """Raise unless a person can settle rows.
 
     Raises:
         DataError: one of them is not in doubt.
@@ -269,15 +270,15 @@ def require_in_doubt(connection: sa.Connection, identities: Sequence[str]) -> No
 
 
 def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
-    """Settle rows in doubt as a person decided, and keep each decision: which row, outcome, reason, when and by whom.
+    """Settle rows in doubt by a person's decision, and record it: row, outcome, reason, time and user.
 
-    See `require_in_doubt`.
+    Call `require_in_doubt` first.
 
     Args:
         connection: a transaction.
         identities: the rows.
         outcome: accepted, pending or rejected.
-        reason: why, as the person wrote it.
+        reason: the person's reason.
     """
     at = now()
     watch_resolved(connection, identities, outcome, at)
@@ -298,15 +299,15 @@ def note_resolutions(
     at: str,
     dataset: str = REVENUE,
 ) -> None:
-    """Keep what a person has decided of rows: why, when and who.
+    """Record a person's decision about rows: reason, time and user.
 
     Args:
         connection: a transaction.
         identities: the rows.
-        outcome: what was decided, as imports.resolutions has it.
-        reason: why, as that person wrote it.
-        at: when; ISO 8601, UTC.
-        dataset: what the rows are of.
+        outcome: the decision, as in imports.resolutions.
+        reason: the person's reason.
+        at: the time; ISO 8601, UTC.
+        dataset: the dataset of the rows.
     """
     by = person()
     connection.execute(
@@ -326,6 +327,6 @@ def note_resolutions(
 
 
 def resolutions(connection: sa.Connection) -> list[dict[str, object]]:
-    """Every decision about a row, oldest first, as push_resolutions has it."""
+    """Return every decision about a row, oldest first, with the columns of push_resolutions."""
     found = connection.execute(sa.select(RESOLUTIONS).order_by(RESOLUTIONS.c.resolution))
     return [dict(row) for row in found.mappings()]

@@ -1,6 +1,6 @@
 """The files that revenue was sent from, by number.
 
-What does not belong here: which files the current input has (`decisions.note_files`), and what follows where rows of
+What does not belong here: which files the current input has (`decisions.note_files`), and what follows if rows of
 several files are equal (`pipelines.push.checks.revenue.overlaps`).
 """
 
@@ -17,7 +17,7 @@ def note_sources(ledger: Ledger, paths: Iterable[str]) -> None:
     """Give a number to every file that has none yet.
 
     Args:
-        ledger: an open one.
+        ledger: an open ledger.
         paths: files of revenue.
     """
     known = sources(ledger)
@@ -28,7 +28,7 @@ def note_sources(ledger: Ledger, paths: Iterable[str]) -> None:
 
 
 def sources(ledger: Ledger) -> dict[str, int]:
-    """By path, the number of every file that revenue was sent from."""
+    """Return the number of every file that revenue was sent from, by path."""
     with ledger.begin() as connection:
         found = connection.execute(sa.select(SOURCES.c.path, SOURCES.c.source)).all()
     return {row[0]: row[1] for row in found}
