@@ -31,6 +31,7 @@ from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import doubt_outside, outcomes
+from pipelines.push.left_out_limit import is_over_limit
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
@@ -131,7 +132,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         yield _result(asset, "conservation", ERROR, wrong, {"rows_in": counts.rows_in})
         yield _result(asset, "settled", WARN, _unsettled(counts, outside), {})
         share = (counts.left_out + differs) / max(counts.rows_in, 1)
-        within = share <= settings.push_left_out_share
+        over = is_over_limit(counts.rows_in, counts.left_out, differs, settings.push_left_out_share)
         figures = {
             "left_out": counts.left_out,
             "share": share,
@@ -139,7 +140,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         }
         if differs:
             reasons["differs from what was sent"] = differs
-        yield _result(asset, "left_out", WARN, {} if within else reasons, figures)
+        yield _result(asset, "left_out", WARN, reasons if over else {}, figures)
 
     return _grouped(f"imported_{name}_checks", specs, results)
 

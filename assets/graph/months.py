@@ -21,6 +21,7 @@ from assets.runs.engine_calls import engine
 from assets.runs.pools import PUSH_POOL
 from assets.runs.started_by import attended
 from pipelines.push.intake.months import outcomes_by_month
+from pipelines.push.left_out_limit import is_over_limit
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs.recording import records_of
@@ -161,7 +162,8 @@ def _left_out(month: Month, settings: Settings) -> dict[str, int]:
     left = {outcome: rows for outcome, rows in total.items() if outcome in LEFT_OUT}
     if month.differs:
         left[_DIFFERS] = month.differs
-    return {} if sum(left.values()) <= settings.push_left_out_share * sum(total.values()) else left
+    rows, left_out = sum(total.values()), sum(left.values()) - month.differs
+    return left if is_over_limit(rows, left_out, month.differs, settings.push_left_out_share) else {}
 
 
 def _result(check: str, months: Mapping[str, Mapping[str, int]]) -> dg.AssetCheckResult:

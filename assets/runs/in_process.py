@@ -26,6 +26,7 @@ from assets.runs.progress import Step, first_error, step_of
 from assets.runs.started_by import ASKED
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
+from pipelines.push.left_out_limit import is_over_limit
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.storage import be_private
@@ -146,9 +147,10 @@ def _code(result: JobResult, settings: Settings) -> int:
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
         return LEFT_OUT if broken == {TWICE} else FAILED
     imports = [figures for asset in PUSHED if (figures := result.assets.get(f"imported_{asset}"))]
-    left_out = sum(figures["input_left_out"] + figures["differs"] for figures in imports)
-    rows_in = sum(figures["input_rows_in"] for figures in imports)
-    return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else DONE
+    names = ("input_rows_in", "input_left_out", "differs")
+    rows, left_out, differing = (sum(figures[name] for figures in imports) for name in names)
+    over = is_over_limit(rows, left_out, differing, settings.push_left_out_share)
+    return LEFT_OUT if over else DONE
 
 
 def _say(step: Step) -> None:

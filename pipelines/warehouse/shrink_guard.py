@@ -8,6 +8,7 @@ from pipelines.text.humanize import form, plural
 from schemas.derived.tables import literal
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
+from schemas.values.shares import is_beyond
 
 
 def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: float) -> None:
@@ -31,7 +32,7 @@ def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: floa
         f"SELECT count(*) FILTER (WHERE after.present IS NULL), count(*) FROM {present} LEFT JOIN "
         f"(SELECT {keys}, true AS present FROM read_parquet({literal(str(snapshot.data))})) AS after USING ({keys})"
     ).fetchall()[0]
-    if before and (gone > share * before or gone == before):
+    if before and (is_beyond(gone, before, share) or gone == before):
         raise DataError(
             f"{name}: {gone:,} of {plural(before, 'published row')} ({gone / before:.1%}) "
             f"{form(gone, 'is', 'are')} not in the account any more, "

@@ -1,4 +1,4 @@
-"""Values that mean the same everywhere: times, money, phone numbers, and the outcomes of a history row.
+"""Values that mean the same everywhere: times, money, phone numbers, shares, and the outcomes of a history row.
 
 a text ─▶ instants, money, phones ─▶ a value, or none where it is not of the form
 

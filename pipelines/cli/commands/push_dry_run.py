@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.process.exit_codes import DONE, LEFT_OUT, USAGE
+from pipelines.push.left_out_limit import is_over_limit
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
 
@@ -43,19 +44,7 @@ def exit_code(
     """
     if unread and not ignore_unread:
         return USAGE
-    return LEFT_OUT if is_over(share, *_sums(plans)) else DONE
-
-
-def is_over(share: float, rows: int, left: int, differ: int) -> bool:
-    """Whether more rows were left out than may be.
-
-    Args:
-        share: TRACKLY_PUSH_LEFT_OUT_SHARE.
-        rows: rows of the input.
-        left: how many of them were left out.
-        differ: how many more differ from what was sent.
-    """
-    return left + differ > share * rows
+    return LEFT_OUT if is_over_limit(*_sums(plans), share) else DONE
 
 
 def show_plans(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipelines.cli.commands.push_dry_run import is_over
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import (
     differing_notes,
@@ -21,6 +20,7 @@ from pipelines.cli.terminal.results import (
 )
 from pipelines.logs import run_id
 from pipelines.process import exit_codes
+from pipelines.push.left_out_limit import is_over_limit
 from pipelines.run_records.summary import Run
 from pipelines.runs.recording import records_of
 from pipelines.settings import Settings
@@ -164,7 +164,7 @@ def _left_out_code(
     rows = sum(counts.rows_in for counts in outcomes.values())
     left = sum(counts.left_out for counts in outcomes.values())
     differ = sum((differing or {}).values())
-    if not is_over(settings.push_left_out_share, rows, left, differ):
+    if not is_over_limit(rows, left, differ, settings.push_left_out_share):
         return 0
     other = f", {plural(differ, 'differs', 'differ')} from what was sent" if differ else ""
     tell(

@@ -40,6 +40,7 @@ from pipelines.push.stage.database import Progress
 from pipelines.text.humanize import plural
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
+from schemas.values.shares import is_beyond
 
 _PATIENT = 1
 """Most rows of a call that is retried as often as any request, because it cannot be made smaller."""
@@ -151,7 +152,7 @@ class Sending:
         rows = list(queue.canary())
         await self._send(rows, 1, again=False)
         sent, refused = sum(len(batch.limits) for batch in rows), self._refused.total()
-        if refused > self.canary_share * sent:
+        if is_beyond(refused, sent, self.canary_share):
             reasons = "; ".join(f"{reason} ({count})" for reason, count in self._refused.most_common(3))
             raise DataError(
                 f"{self.dataset}: of the first {plural(sent, 'row')}, taken from all over the input, "
