@@ -1,4 +1,4 @@
-"""What the ledger says was accepted, compared with what the API acknowledged, call by call.
+"""Compares what the ledger has as accepted with what the API acknowledged, by dataset.
 
 What does not belong here: the contacts' totals (`reconcile`).
 """
@@ -19,14 +19,14 @@ class Balance:
     Attributes:
         dataset: its name.
         accepted: rows that are in the account through us, by the ledger.
-        settled: those of them that no answer acknowledged, but a reading of the contacts or a person.
-        acknowledged: records that the API counted as taken in.
-        skipped: records that it counted as there already; a row that was sent again is among them.
+        settled: accepted rows that a reading of the contacts or a person settled, and no answer acknowledged.
+        acknowledged: records that the API counted as accepted.
+        skipped: records that the API counted as there already, among them rows that were sent again.
         in_doubt: rows without a usable answer.
         amount: revenue of the accepted rows, in the account's currency; 0 for other datasets.
-        amount_settled: of the settled ones.
-        amount_in_doubt: of those in doubt.
-        amount_acknowledged: what the API added up in its answers; None where an answer did not say.
+        amount_settled: revenue of the settled rows.
+        amount_in_doubt: revenue of the rows in doubt.
+        amount_acknowledged: the sum of revenue in the API's answers; None if an answer did not give it.
     """
 
     dataset: str
@@ -42,15 +42,15 @@ class Balance:
 
     @property
     def has_rows(self) -> bool:
-        """Whether there is anything to compare."""
+        """Whether there are rows to compare."""
         return bool(self.accepted or self.acknowledged or self.skipped or self.in_doubt)
 
     @property
     def agrees(self) -> bool:
         """Whether both sides can be right.
 
-        An accepted row was acknowledged, or skipped when sent again, or settled. Of a call that failed in part
-        without telling for which rows, the acknowledged ones may be settled or in doubt now.
+        Each accepted row was acknowledged, or skipped when it was sent again, or settled. If a call failed in part
+        without naming rows, its acknowledged rows may be settled or in doubt now.
         """
         rows = (
             self.accepted - self.settled - self.skipped <= self.acknowledged <= self.accepted + self.in_doubt
@@ -62,7 +62,7 @@ class Balance:
 
 
 def balances(ledger: Ledger | None) -> dict[str, Balance]:
-    """The balance of every dataset; all zero before the first push.
+    """Return the balance of every dataset; all zero before the first push.
 
     Raises:
         StorageError: the ledger cannot be read.

@@ -1,6 +1,7 @@
-"""What of pushes alerts: rows in doubt or that differ, revenue there twice, a lost ledger, a warehouse behind it.
+"""Conditions about pushes that alert: rows in doubt or differing, late revenue, a lost ledger, a late warehouse.
 
-What does not belong here: the other conditions (`pipelines.alerts.conditions`), and what alarms say (`late_revenue`).
+What does not belong here: the other conditions (`pipelines.alerts.conditions`), and the text of alarms
+(`late_revenue`).
 """
 
 from collections.abc import Mapping
@@ -41,15 +42,15 @@ def _of_doubt(settings: Settings) -> list[Condition]:
 
 
 push_conditions = (_of_alarms, _of_lost_ledger, _of_doubt, _of_by_hand, _of_differing, _of_behind)
-"""Judge these, whether they fire or not; each raises StorageError where what it needs cannot be read."""
+"""Functions that return conditions, firing or not; each raises StorageError if it cannot read what it needs."""
 
 
 def of_doubt(counted: Mapping[str, Outcomes], outside: Mapping[str, int]) -> list[Condition]:
-    """Whether it is unknown of rows that were sent whether they arrived, be they in the input by now or not.
+    """Return conditions that fire if it is unknown whether sent rows arrived, in the current input or not.
 
     Args:
         counted: by dataset, the outcomes of the current input.
-        outside: by dataset, how many rows are in doubt beside those.
+        outside: by dataset, how many more rows are in doubt.
     """
     found = []
     for name, counts in counted.items():
@@ -65,10 +66,10 @@ def of_doubt(counted: Mapping[str, Outcomes], outside: Mapping[str, int]) -> lis
 
 
 def of_by_hand(rows: int) -> Condition:
-    """Whether revenue is in doubt that no push settles.
+    """Return a condition that fires if revenue is in doubt that no push settles.
 
     Args:
-        rows: how many.
+        rows: the number of such rows.
     """
     return Condition(
         "by_hand:revenue",
@@ -80,10 +81,10 @@ def of_by_hand(rows: int) -> Condition:
 
 
 def of_differing(rows: Mapping[str, int]) -> list[Condition]:
-    """Whether rows differ from what was sent, and nobody has acknowledged it.
+    """Return conditions that fire if rows differ from what was sent, without acknowledgement.
 
     Args:
-        rows: by dataset, how many.
+        rows: the number of such rows, by dataset.
     """
     return [
         Condition(
@@ -98,4 +99,4 @@ def of_differing(rows: Mapping[str, int]) -> list[Condition]:
 
 
 watched_push = watched(outcomes, push_conditions)
-"""Decorates what pushes, or changes what pushes left behind: alerts are judged when it has ended."""
+"""Decorates functions that push, or change what pushes left: alerts are judged when the function has ended."""

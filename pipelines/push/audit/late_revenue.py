@@ -1,8 +1,8 @@
-"""Revenue that turned up after it was called absent, for the person who has to look: what each open alarm says.
+"""Revenue that turned up after it was called absent: the text of each open alarm, for the person who has to look.
 
-An alarm is on record in the ledger until somebody acknowledges it (`resolve`); an alert is a message (`alerts`). What
-does not belong here: finding such revenue (`revenue.turned_up_late`), and anything that imports duckdb or SQLAlchemy:
-`status` reads this.
+An alarm is recorded in the ledger until a person acknowledges it (`resolve`); an alert is a message (`alerts`). What
+does not belong here: finding such revenue (`revenue.turned_up_late`), and anything that imports duckdb or SQLAlchemy,
+because `status` reads this.
 """
 
 import re
@@ -23,13 +23,11 @@ _SHOWN_DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class LateRevenue:
-    """An alarm that is open.
+    """An open alarm.
 
     Attributes:
-        alarm: its number in the ledger.
+        alarm: the alarm, as in the ledger.
         rows: the rows that turned up.
-        contacts: how many contacts they are of.
-        amount: their revenue, in the account's currency.
     """
 
     alarm: Alarm
@@ -37,7 +35,7 @@ class LateRevenue:
 
     @property
     def amount(self) -> Decimal:
-        """What turned up, in the account's currency."""
+        """The revenue that turned up, in the account's currency."""
         return amount_of(self.alarm.amount)
 
     @property
@@ -58,14 +56,14 @@ class LateRevenue:
 
     @property
     def masked(self) -> str:
-        """The contacts, without what could be dialled."""
+        """The contacts, with phone numbers masked."""
         contacts = list(dict.fromkeys(row.contact for row in self.rows))
         more = ["..."] if len(contacts) > _MOST_NAMED else []
         return ", ".join([*(mask(contact) for contact in contacts[:_MOST_NAMED]), *more])
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """What to do about the alarm."""
         return (
             "Look at the rows (trackly-sync resolve) and have what is there twice removed; then: trackly-sync resolve"
             f" --acknowledge {self.alarm.alarm} --reason '...'"
@@ -73,12 +71,12 @@ class LateRevenue:
 
 
 def mask(contact: str) -> str:
-    """A phone number without what could be dialled: its last digits only. A hash stays as it is."""
+    """Mask a phone number except its last digits. A hash stays as it is."""
     return f"…{contact[-_SHOWN_DIGITS:]}" if re.fullmatch(r"\+[0-9]+", contact) else contact
 
 
 def open_alarms(settings: Settings) -> list[LateRevenue]:
-    """The alarms that nobody has acknowledged, oldest first.
+    """Return the alarms without acknowledgement, oldest first.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -88,7 +86,7 @@ def open_alarms(settings: Settings) -> list[LateRevenue]:
 
 
 def condition(found: Sequence[LateRevenue]) -> Condition:
-    """The condition of some open alarms."""
+    """Return the condition for open alarms; it does not fire without any."""
     if not found:
         return Condition(
             "twice:revenue", firing=False, text="no revenue turned up after it was called absent"

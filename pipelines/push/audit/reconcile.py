@@ -1,12 +1,12 @@
-"""Reconciliation: do the contacts' totals hold what the ledger says was accepted, contact by contact.
+"""Reconciliation: compares the contacts' totals with what the ledger has as accepted, contact by contact.
 
-Revenue and conversions: the totals before our first row of a contact (the ledger keeps them) plus what was accepted
-since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too few.
-More than expected is other activity, except where it matches rows that were sent again, or where most contacts of a
-call hold once more what it brought, as where a gateway has repeated it; less is money that is
-missing. What a person has acknowledged as perhaps twice and is still there has figures of its own. What turned up
-after it was called absent is an alarm, as in a push. What does not belong here: how it is compared
-(`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
+For revenue and conversions, the totals before our first row of a contact (the ledger has them) plus what was accepted
+since must equal the present totals. For clicks the totals before are not recorded, so a comparison can only show that
+there are too few. More than expected is other activity, with two exceptions: it matches rows that were sent again, or
+most contacts of a call hold its rows once more, as if a gateway had repeated the call. Less than expected is money
+that is missing. Revenue that a person has acknowledged as perhaps there twice, and that is still there, has its own
+figures. Revenue that turned up after it was called absent raises an alarm, as in a push. What does not belong here:
+the comparison itself (`reconcile_query`), and comparing the ledger with the API's answers (`acknowledged`).
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure 
 
 
 class Verdict(StrEnum):
-    """What a reconciliation comes to."""
+    """The result of a reconciliation in a word."""
 
     AGREES = "agrees"
     MISSING = "missing"
@@ -54,12 +54,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StillTwice:
-    """What a person has acknowledged as perhaps there twice, and the contacts' totals show.
+    """Revenue that a person has acknowledged as perhaps there twice, and that the contacts' totals still show.
 
     Attributes:
-        contacts: contacts that hold more than was accepted by exactly that.
-        amount: what they hold more, in the account's currency.
-        or_other: contacts that hold more than that, so that it may be other revenue alone.
+        contacts: contacts that hold exactly this revenue more than was accepted.
+        amount: this revenue, in the account's currency.
+        or_other: contacts that hold more than this revenue, so that the surplus may be other revenue alone.
     """
 
     contacts: int = 0
@@ -71,31 +71,31 @@ class StillTwice:
 
     @classmethod
     def of(cls, figures: Mapping[str, Any]) -> "StillTwice":
-        """From `figures` of a run on record; one of an earlier version has none."""
+        """Return the figures of a recorded run; zero for a run of an earlier version, which has none."""
         return cls(figures.get("contacts", 0), Decimal(figures.get("amount", 0)), figures.get("or_other", 0))
 
     def figures(self) -> dict[str, int | str]:
-        """For programs."""
+        """Return the figures for programs."""
         return {"contacts": self.contacts, "amount": str(self.amount), "or_other": self.or_other}
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What came of it.
+    """The result of a reconciliation.
 
     Attributes:
-        balances: by dataset, the ledger against the API's answers.
+        balances: by dataset, the ledger compared with the API's answers.
         contacts: how many contacts were compared.
-        findings: by finding (see `schemas.own_tables.imports`), how many contacts and measures; all of them are in
-            imports.differences.
+        findings: number of contacts and measures by finding (see `schemas.own_tables.imports`); imports.differences
+            has all of them.
         missing: revenue that was accepted and is not in the contacts' totals, in the account's currency.
         complete: whether every contact of the account was seen.
-        alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
-        is_lost: whether calls were made that the ledger does not know, so that what they brought was not compared.
-        still_twice: what somebody has acknowledged as perhaps there twice, and is still there; none of `findings`,
-            but for those of its contacts that may have other revenue alone: they are among `more`.
-        repeated_calls: calls of which most contacts hold once more what they brought: a gateway may have delivered
-            them twice. Their contacts are among `perhaps_twice`.
+        alarms: open alarms about revenue that turned up after it was called absent.
+        is_lost: whether calls were made that the ledger does not know, so that their rows were not compared.
+        still_twice: revenue that a person has acknowledged as perhaps there twice, and that is still there. It is in
+            none of `findings`, except that contacts which may have other revenue alone are in `more`.
+        repeated_calls: calls whose rows most of their contacts hold once more: a gateway may have delivered them
+            twice. Their contacts are in `perhaps_twice`.
     """
 
     balances: dict[str, Balance]
@@ -110,17 +110,17 @@ class Reconciliation:
 
     @property
     def twice(self) -> bool:
-        """Whether contacts hold more than was acknowledged, in a way that matches rows that went out again."""
+        """Whether contacts hold more than was acknowledged, in a way that matches rows that were sent again."""
         return self.alarms > 0 or self.findings["perhaps_twice"] > 0
 
     @property
     def agrees(self) -> bool:
-        """Whether all that was accepted is there, as far as can be seen."""
+        """Whether everything that was accepted is there, as far as can be seen."""
         return all(balance.agrees for balance in self.balances.values()) and not self.findings["missing"]
 
     @property
     def verdict(self) -> Verdict:
-        """What it comes to in a word; that nothing was compared is no agreement."""
+        """The result in a word; if nothing was compared, the result is not that it agrees."""
         if not self.agrees:
             return Verdict.MISSING
         if self.is_lost:
@@ -135,12 +135,12 @@ class Reconciliation:
 def reconcile(
     settings: Settings, on_progress: Progress | None = None, run: str | None = None
 ) -> Reconciliation:
-    """Read the contacts and compare; the differences are published as imports.differences.
+    """Read the contacts, compare, and publish the differences as imports.differences.
 
     Args:
-        settings: the account, and where the ledger and the warehouse lie.
+        settings: the account, and the place of ledger and warehouse.
         on_progress: called after every reply.
-        run: the run's id in sync.runs; by default a new one.
+        run: the run's id in sync.runs; by default that of this process.
 
     Raises:
         AccessError, RequestError, ServiceError: the contacts cannot be read.

@@ -1,16 +1,18 @@
-"""The comparison of the contacts' totals with the ledger, as SQL: by list, and by person where lists cannot tell.
+"""The comparison of the contacts' totals with the ledger, as SQL: by list, or by phone number if lists cannot tell.
 
-An account may count revenue on another list of the same number than the send's. A contact is compared by its phone
-number, over all lists, where its lists do not show what was accepted and the number does, or where what was accepted
-shows on another of its lists. `list_id` is null there.
-Reads the tables revenue, sends, clicked and acknowledged (rows that were perhaps there twice, which a person has
-looked at already). A surplus that is such rows to the digit is still there; one that has room for them beside other
-revenue may be that alone, which totals do not distinguish. Of revenue, `accepted` is null where a person resolved it
-as rejected: only that its contact is compared comes of it.
-A gateway that repeats a call by itself has it counted twice, and one answer comes of it. One contact that holds once
-more what a call brought may have had another sale like it; where most contacts of a call do, its rows are taken for
-rows that were sent again (the table `repeated`).
-What does not belong here: reading the totals, and what comes of the comparison (`reconcile`).
+An account may count revenue on another list of the same number than the send's list. So a contact is compared by its
+phone number over all lists in two cases: its lists do not show what was accepted but the number does, or the accepted
+revenue shows on another of its lists. `list_id` is null for such contacts.
+
+Reads the tables revenue, sends, clicked and acknowledged (rows that may be there twice, and that a person has seen).
+A surplus that is exactly such rows means that they are still there; a surplus that has room for them and for other
+revenue may be other revenue alone, which totals do not distinguish. In `revenue`, `accepted` is null if a person
+resolved the row as rejected: then the only effect is that its contact is compared.
+
+If a gateway repeats a call by itself, the account counts the call twice, but there is only one answer. A single
+contact that holds its rows of a call once more may have had another such sale; if most contacts of a call do, its
+rows count as rows that were sent again (table `repeated`).
+What does not belong here: reading the totals, and the consequences of the comparison (`reconcile`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,10 +49,10 @@ _TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
     "acknowledged": [("contact", pa.string()), ("ref", pa.string()), ("amount", pa.int64())],
     "clicked": [("identity", pa.string()), ("outcome", pa.string())],
 }
-"""What the comparison reads of the ledger, by table."""
+"""Columns that the comparison reads from the ledger, by table."""
 
 _FEWEST_CONTACTS = 10
-"""Of a call: of fewer ones, it says nothing that most hold once more what it brought."""
+"""Fewest contacts of a call for which it counts that most of them hold its rows once more."""
 
 _SUMS = f"""
     coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
@@ -58,29 +60,29 @@ _SUMS = f"""
     count(*) FILTER (NOT accepted) AS rows_in_doubt,
     list(amount) FILTER (accepted AND tries > 1 AND amount IS NOT NULL) AS again,
     bool_or(amount IS NULL AND accepted IS NOT NULL) AS is_unknown,
-    -- an account that shows whole cents may be off by one for each row that has fractions of them
+    -- an account that shows whole cents may be off by one for each row with fractions of a cent
     CASE WHEN any_value(f.amount_before) % {CENT} = 0
       THEN count(*) FILTER (accepted AND amount % {CENT} <> 0) ELSE 0 END AS fractions"""
 
 COMPARE = f"""
 CREATE MACRO money(number) AS {sql_amount("number")};
--- rows whose amounts are not known (they were taken over from an earlier version) explain any surplus
+-- rows of unknown amounts (taken over from an earlier version) explain any surplus
 CREATE MACRO off_by(found, before, acknowledged, fractions, is_unknown) AS
   CASE WHEN is_unknown AND found >= before + acknowledged THEN 0
     WHEN found % {CENT} = 0 AND abs(found - before - acknowledged) <= fractions * {CENT} THEN 0
     ELSE found - before - acknowledged END;
--- whether a surplus has room for one of the rows that were sent again, or is all of them
+-- whether a surplus is exactly one of the rows that were sent again, or has room for one of them
 CREATE MACRO may_be_twice(conversions, surplus, again) AS coalesce(
   (conversions = 1 AND list_contains(again, surplus::BIGINT))
   OR (conversions > 1 AND surplus >= list_min(again)), false);
 CREATE MACRO near(one, other, slack) AS abs(one - other) <= slack;
--- whether a surplus is some of the rows that a person has looked at: one, all, or all but one
+-- whether a surplus is exactly one, all, or all but one of the rows that a person has seen
 CREATE MACRO is_of(conversions, surplus, known, slack) AS coalesce(
   (conversions = 1 AND len(list_filter(known, lambda one: near(one, surplus, slack))) > 0)
   OR (conversions = len(known) AND near(list_sum(known), surplus, slack))
   OR (conversions > 0 AND conversions = len(known) - 1
     AND len(list_filter(known, lambda one: near(list_sum(known) - one, surplus, slack))) > 0), false);
--- what the ledger took over has its contact by its send alone
+-- for rows that the ledger took over, the contact is known from the send only
 CREATE TEMP TABLE owned AS
 SELECT r.* REPLACE (coalesce(r.contact, s.contact) AS contact, coalesce(r.ref, s.list_ref) AS ref) FROM revenue AS r
 LEFT JOIN sends AS s ON r.contact IS NULL AND s.identity = r.message_id;
@@ -137,11 +139,11 @@ SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
 WHERE contact NOT IN (SELECT contact FROM by_person)
 UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
 WHERE contact IN (SELECT contact FROM by_person);
--- calls of contacts that hold more, enough of them
+-- calls with enough contacts that hold more than expected
 CREATE TEMP TABLE grown AS
 SELECT chunk FROM keyed WHERE contact IN (SELECT contact FROM shown WHERE count_off > 0) GROUP BY chunk
 HAVING 2 * count(DISTINCT contact) > {_FEWEST_CONTACTS};
--- what each of these calls brought of what is shown
+-- the rows that each of these calls brought, by contact
 CREATE TEMP TABLE brought AS
 SELECT chunk, s.contact, s.list_key, sum(k.amount)::BIGINT AS amount, count(*) AS rows, list(k.amount) AS amounts,
   any_value(s.count_off) AS count_off, any_value(s.amount_off) AS amount_off,
@@ -160,7 +162,7 @@ WITH delivered AS (
   SELECT contact, list_key, flatten(list(amounts)) AS twice FROM brought
   WHERE chunk IN (SELECT chunk FROM repeated) GROUP BY ALL
 ), people AS (
-  -- an account that shows whole cents may be off for each fraction of them, and again where it has that twice
+  -- an account that shows whole cents may be off for each row with fractions, and again if it has the row twice
   SELECT s.* REPLACE (list_concat(s.again, d.twice) AS again), a.known,
     CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END AS slack,
     is_of(count_off, amount_off, known, slack) AS is_still,
@@ -190,19 +192,19 @@ SELECT measure, contact AS phone_number, try_cast(list_key AS BIGINT) AS list_id
     AND contact NOT IN (SELECT contact FROM acknowledged) THEN 'perhaps_twice' ELSE 'more' END AS finding, has_room
 FROM measured;
 """
-"""Makes `compared`: every contact with rows of ours; money in the account's currency. And `repeated`: calls that are
-as if they had been delivered twice.
+"""Makes the table `compared`: every contact with rows of ours; money in the account's currency. Makes the table
+`repeated`: calls that seem to have been delivered twice.
 
-`has_room`: the surplus may have rows in it that a person has looked at.
+`has_room`: the surplus may include rows that a person has seen.
 """
 
 
 def compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
-    """Make the table `compared`; returns how many contacts are in it.
+    """Make the table `compared`; return how many contacts are in it.
 
     Args:
         connection: with the tables of `TotalsInStage`.
-        ledger: what was sent; None where there is none yet.
+        ledger: the ledger with what was sent; None if there is none yet.
     """
     for name, columns in _TABLES.items():
         connection.register("incoming", pa.schema(columns).empty_table())

@@ -1,8 +1,8 @@
-"""Revenue that the warehouse or the archive knows was sent, and a ledger that was lost or restored does not.
+"""Takes over revenue that warehouse or archive know was sent, and a lost or restored ledger does not know.
 
-Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what they
-know is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
-belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it
+Sent again, this revenue would count twice, so pushes are refused until the latest ledger is put back, or the revenue
+is taken over (`adopt`). Sends and clicks need neither, because the API skips repeats. What does not belong here: how
+the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and detecting a lost ledger
 (`audit.lost_ledger`).
 """
 
@@ -58,15 +58,15 @@ _ANSWERED = (
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What was taken over.
+    """The result of taking over.
 
     Attributes:
-        calls: how many that the ledger did not know.
-        rows: rows that were part of them, and those of known calls that the ledger had in doubt or pending.
-        in_doubt: rows of these calls of which it is not known whether they are in the account.
-        amount: revenue of all rows but the `unknown`, in the account's currency.
-        settled: those of the rows that are of known calls.
-        unknown: rows whose amounts are on record nowhere; an earlier version published none.
+        calls: calls that the ledger did not know.
+        rows: rows of these calls, and rows of known calls that the ledger had in doubt or pending.
+        in_doubt: rows of these calls for which it is unknown whether they are in the account.
+        amount: revenue of all rows except the `unknown` ones, in the account's currency.
+        settled: those of the rows that belong to known calls.
+        unknown: rows whose amounts no record has; an earlier version published none.
     """
 
     calls: int
@@ -89,11 +89,11 @@ class Adopted:
 
 @watched_push
 def adopt(settings: Settings) -> Adopted:
-    """Take over into the ledger what is known elsewhere of revenue that was sent and the ledger does not know.
+    """Take over into the ledger revenue that was sent, that another record knows and the ledger does not.
 
-    Rows that were accepted are accepted, and are not sent again, also where the ledger has them of an earlier state:
-    pending, under way or in doubt. Those without an answer are in doubt, and are for a person to settle: the totals
-    before them are not on record.
+    Accepted rows are accepted and are not sent again, even if the ledger has an earlier state of them: pending, under
+    way or in doubt. Rows without an answer are in doubt, and a person must settle them, because the totals before
+    them are not recorded.
 
     Raises:
         BusyError: a push is under way.
@@ -114,7 +114,7 @@ def adopt(settings: Settings) -> Adopted:
 
 
 def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
-    """Take over from each survivor, from the one that knows the latest call first."""
+    """Take over from each surviving record, first from the one with the latest call."""
     surviving = Surviving.of(settings)
     with ledger.figures() as figures:
         found = surviving.unknown_to(figures)
@@ -126,14 +126,14 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
         survivors = [connection for connection in (archive, warehouse) if connection]
         if not survivors:
             return Adopted(0, 0, 0, Decimal(0))
-        ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
+        ledger.recover(REVENUE)  # no call is under way now: calls recorded as under way were cut off
         survivors.sort(key=_latest, reverse=True)
         done = [_take_from(settings, connection, ledger) for connection in survivors]
     return sum(done, start=Adopted(0, 0, 0, Decimal(0)))
 
 
 def _sent(warehouse: duckdb.DuckDBPyConnection | None) -> list[str]:
-    """The rows of revenue that the warehouse has in a call, by their identities."""
+    """Return the identities of revenue that the warehouse has in a call."""
     if warehouse is None:
         return []
     rows = warehouse.execute(
@@ -144,12 +144,12 @@ def _sent(warehouse: duckdb.DuckDBPyConnection | None) -> list[str]:
 
 
 def _latest(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """When the latest call that a survivor knows was meant to be sent."""
+    """Return when the latest call in a surviving record was meant to be sent."""
     return max((at for at, _ in calls_of(connection).values()), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _take_from(settings: Settings, connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> Adopted:
-    """Take over from one survivor: calls that the ledger does not know, and the outcomes of rows that it has open."""
+    """Take over from one record: calls that the ledger does not know, and outcomes of rows that it has open."""
     with ledger.figures() as figures:
         known = figures.calls_on_record()
     numbers = [number for number, (at, _) in calls_of(connection, (REVENUE,)).items() if at not in known]
@@ -178,14 +178,14 @@ def _take_from(settings: Settings, connection: duckdb.DuckDBPyConnection, ledger
 def _settled(
     connection: duckdb.DuckDBPyConnection, open_rows: Sequence[Unsure], unknown: set[int]
 ) -> Settled:
-    """What the warehouse knows of rows that the ledger has in doubt or pending.
+    """Return what the record knows about rows that the ledger has in doubt or pending.
 
-    Accepted and duplicate are final. Rejected is not: a row may be tried again since. So it is believed only of a
-    row whose same call has no answer in the ledger.
+    Accepted and duplicate are final. Rejected is not, because a row may have been tried again since: it is believed
+    only if the row's same call has no answer in the ledger.
 
     Args:
-        connection: to the warehouse.
-        open_rows: these rows.
+        connection: to the surviving record.
+        open_rows: the rows that are in doubt or pending.
         unknown: calls that the ledger does not know; their rows are taken over with them.
     """
     ours = {row.identity: row for row in open_rows}
@@ -200,7 +200,7 @@ def _settled(
 
 
 def _is_believed(row: Mapping[str, Any], mine: Unsure) -> bool:
-    """Whether what the warehouse has of a row is later than what the ledger has."""
+    """Return whether the record's outcome of a row is later than the ledger's."""
     if row["outcome"] in IN_ACCOUNT:
         return True
     return mine.is_in_doubt and row["intended_at"] == datetime.fromisoformat(mine.intended_at)

@@ -1,8 +1,8 @@
-"""Amounts of revenue that a warehouse of an earlier version does not have, from where else they are.
+"""Finds amounts of revenue that a warehouse of an earlier version does not have, in other places.
 
-They are in the archive, which has what was sent, or in the stage of the last intake. What the API acknowledged of a
-call is the proof: amounts that do not add up to it are others than were sent, and count as unknown. What does not
-belong here: taking rows over (`adopt`).
+They are in the archive, which has what was sent, or in the stage of the last intake. The sum that the API
+acknowledged for a call is the proof: if the amounts found do not add up to it, they are not those that were sent, and
+count as unknown. What does not belong here: taking rows over (`adopt`).
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Row = Mapping[str, Any]
-"""A row as imports.records has it, or a call as imports.chunks does."""
+"""A row with the columns of imports.records, or a call with those of imports.chunks."""
 
 _WANTED = "identity IN (SELECT unnest(?::VARCHAR[])) AND revenue IS NOT NULL"
 _STAGED = (
@@ -34,11 +34,11 @@ _STAGED = (
 
 
 def with_amounts(settings: Settings, calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
-    """Rows of revenue, those without an amount with the one that is known elsewhere.
+    """Return rows of revenue, with amounts from elsewhere if they lack one.
 
     Args:
-        settings: where the archive and the stage lie.
-        calls: the rows' calls as imports.chunks has them, as far as they are to prove amounts.
+        settings: the place of archive and stage.
+        calls: the rows' calls as in imports.chunks, as far as they can prove amounts.
         rows: with identity, chunk, outcome, code and revenue.
 
     Raises:
@@ -55,12 +55,12 @@ def with_amounts(settings: Settings, calls: Sequence[Row], rows: Sequence[Row]) 
 
 
 def amount_of_rows(calls: Sequence[Row], rows: Sequence[Row]) -> tuple[Decimal, int]:
-    """What rows add up to, and how many of them are not in that.
+    """Return the sum of the rows' amounts, and how many rows are not in this sum.
 
-    Those without an amount are in it where the API acknowledged a sum for their call.
+    A row without an amount is in the sum if the API acknowledged a sum for its call.
 
     Args:
-        calls: as imports.chunks has them.
+        calls: the calls, as in imports.chunks.
         rows: with chunk, outcome, code and revenue.
     """
     accepted, sums = _accepted(rows), _acknowledged(calls)
@@ -73,17 +73,17 @@ def amount_of_rows(calls: Sequence[Row], rows: Sequence[Row]) -> tuple[Decimal, 
 
 
 def _acknowledged(calls: Sequence[Row]) -> dict[int, Decimal]:
-    """By call, what its answer added up, where it did."""
+    """Return the sum in each call's answer, for calls whose answer has one."""
     return {call["chunk"]: call["total_revenue"] for call in calls if call["total_revenue"] is not None}
 
 
 def _is_plain(row: Row) -> bool:
-    """Whether the answer to its call acknowledged it."""
+    """Return whether the answer to the row's call acknowledged the row."""
     return row["outcome"] == Outcome.ACCEPTED and not row["code"]
 
 
 def _accepted(rows: Sequence[Row]) -> defaultdict[int, Decimal]:
-    """By call, the amounts that are known of rows that its answer acknowledged."""
+    """Return for each call the sum of the known amounts that its answer acknowledged."""
     sums: defaultdict[int, Decimal] = defaultdict(Decimal)
     for row in rows:
         if _is_plain(row):
@@ -92,7 +92,7 @@ def _accepted(rows: Sequence[Row]) -> defaultdict[int, Decimal]:
 
 
 def _amounts(settings: Settings, identities: Sequence[str]) -> dict[str, Decimal]:
-    """By identity, what the stage has, and over it what the archive has."""
+    """Return amounts by identity: those of the archive, else those of the stage."""
     found: dict[str, Decimal] = {}
     path = stage_path(settings, REVENUE)
     if path.exists():

@@ -1,7 +1,7 @@
-"""What rows of revenue that are taken over were sent with, from the archive: their digests, and whose they are.
+"""Finds in the archive what taken-over rows of revenue were sent with: their digests, contacts and lists.
 
-Without the digests a row like one of them would not be held for a decision, and be sent beside it. What does not
-belong here: their amounts (`amounts`), and taking rows over (`adopt`).
+Without the digests, a row like one of them would be sent in addition, instead of being held for a decision. What does
+not belong here: their amounts (`amounts`), and taking rows over (`adopt`).
 """
 
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ _SENDS = {"phone_number": "VARCHAR", "list_number": "VARCHAR", "list_id": "BIGIN
 
 
 def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
-    """Rows of revenue with content, likeness, contact and list_ref, as the ledger keeps them; None where unknown.
+    """Return rows of revenue with content, likeness, contact and list_ref, as the ledger keeps them; None if unknown.
 
     Args:
-        settings: where the archive lies, and whether phone numbers are hashed.
+        settings: the place of the archive, and whether phone numbers are hashed.
         rows: with identity, message_id, offer_id, revenue and happened_at.
 
     Raises:
@@ -75,9 +75,10 @@ def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
 def _load(
     connection: "duckdb.DuckDBPyConnection", settings: Settings, name: str, columns: dict[str, Any]
 ) -> None:
-    """The table `of_<dataset>`: what was archived of it.
+    """Make the table `of_<dataset>` with the archived rows that `asked` needs.
 
-    A row that was archived several times was corrected. What is known of it tells what was sent, else the newest is.
+    A row that was archived several times was corrected. The archived version that is most like the known values
+    counts; if several are, the newest does.
     """
     declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     connection.execute(f"CREATE TABLE of_{name} (identity VARCHAR, {declared})")

@@ -1,7 +1,7 @@
-"""The current input on record again, in a ledger that knew an earlier one.
+"""Records the current input again in a ledger that knew an earlier one.
 
-The stage is of the last intake, the ledger that was restored perhaps of one before: its counts would be of another
-input than the rows that are published. What does not belong here: judging rows again, which the next push does.
+The stage is of the last intake, but a restored ledger may be of an earlier one: its counts would not match the rows
+that are published. What does not belong here: judging rows again, which the next push does.
 """
 
 import logging
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 
 def refuse_damaged_stages(settings: Settings) -> None:
-    """See that every stage can be read, before the ledger is changed: what is published then needs them.
+    """Raise unless every stage can be read; publishing after the change of the ledger will need them.
 
     Raises:
-        StorageError: one is damaged.
+        StorageError: a stage is damaged.
     """
     for name in PUSHED:
         path = stage_path(settings, name)
@@ -31,11 +31,11 @@ def refuse_damaged_stages(settings: Settings) -> None:
 
 
 def note_input(settings: Settings, ledger: Ledger) -> None:
-    """Put on record what the stages hold, with the verdicts that they have.
+    """Record what the stages hold, with the verdicts that they have.
 
     Args:
-        settings: where the stages lie.
-        ledger: open, for the one that holds its locks.
+        settings: the place of the stages.
+        ledger: open; the caller holds its locks.
 
     Raises:
         StorageError: the ledger or a stage cannot be used.

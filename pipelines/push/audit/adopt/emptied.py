@@ -1,8 +1,8 @@
-"""A person states that the account was emptied: what the ledger does not know of earlier pushes does not count.
+"""Records a person's statement that the account was emptied: calls that the ledger does not know do not count.
 
-Then a push goes on beside it, and sends that revenue again. The statement is kept with its reason, in
-imports.resolutions and beside what was noted of the pushes before, which is set aside, not deleted. What does not
-belong here: what the ledger knows, which stays as it is.
+Then pushes go on with this ledger, and send that revenue again. The statement is kept with its reason in
+imports.resolutions, and in a file next to the notes of earlier pushes, which are set aside, not deleted. What does
+not belong here: rows that the ledger knows; they stay as they are.
 """
 
 import json
@@ -25,22 +25,25 @@ from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.swap import replacing
 
 EMPTIED = "emptied"
-"""What imports.resolutions says of it."""
+"""The outcome of such a statement in imports.resolutions."""
 
 ALL_ROWS = "account"
-"""What stands there for the row."""
+"""The identity of such a statement in imports.resolutions."""
 
 
 @watched_push
 def account_emptied(settings: Settings, reason: str) -> Lost:
-    """Put on record that the account no longer has what the ledger does not know.
+    """Record that the account no longer has what the ledger does not know.
 
     Args:
-        settings: where everything lies.
-        reason: why, as a person wrote it.
+        settings: the place of all files.
+        reason: the person's reason.
 
     Returns:
-        What does not count any more; where it is nothing, nothing was put on record.
+        The calls and rows that do not count any more; if there are none, nothing was recorded.
+
+    Raises:
+        UsageError: there is no reason.
 
     Raises:
         UsageError: no reason.
@@ -63,7 +66,7 @@ def account_emptied(settings: Settings, reason: str) -> Lost:
 
 
 def _state(settings: Settings, ledger: Ledger, found: Lost, reason: str) -> None:
-    """Put it on record, then set aside what is noted beside the archive, then what the warehouse has."""
+    """Record the statement, then set the notes beside the archive aside, then empty the warehouse's tables."""
     at = now()
     statement = {
         "stated_at": at,

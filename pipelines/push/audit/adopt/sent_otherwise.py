@@ -1,11 +1,10 @@
-"""Sends and clicks that a lost ledger had as sent and that are corrected in their file since.
+"""Finds sends and clicks that a lost ledger had as sent, and that were corrected in their file since.
 
-The account keeps what it was given first, so that such a row cannot simply count as sent with what its file says now.
-It is put on record with what was archived of it, as a row whose call got no answer: it goes again by itself, and the
-answer shows whether the account had it (`send.queries`). Which rows were sent the warehouse knows; where it was lost
-too, whatever was archived before the ledger began may have been. What does not belong here: rows that their file
-still has as they were sent, which the API skips, revenue (`adopt`), and which of them differ in the end
-(`checks.compare`).
+The account keeps what it was sent first, so such a row must not count as sent with the present values of its file. It
+is recorded with the archived values, as a row of a call without an answer: it goes again alone, and the answer shows
+whether the account had it (`send.queries`). The warehouse knows which rows were sent; if it was lost too, every row
+archived before the ledger began may have been sent. What does not belong here: rows that their file still has as they
+were sent, which the API skips, revenue (`adopt`), and which of the rows differ in the end (`checks.compare`).
 """
 
 from collections.abc import Sequence
@@ -37,20 +36,20 @@ _OF_SENDS = {
     "contact": "CASE WHEN a.phone_number LIKE '+%' THEN kept_phone(a.phone_number) ELSE a.phone_number END",
     "list_ref": "coalesce(a.list_number, CAST(a.list_id AS VARCHAR))",
 }
-"""What the ledger keeps of a send, by what was archived of it."""
+"""What the ledger keeps of a send, as SQL from its archived row."""
 
 _TOLD_BY = ("happened_at", "list_id", "list_number", "offer_id", "phone_number", "send_timestamp", "length")
-"""Facts by which it shows what was sent of a row that is archived several times; few, since all may be such rows."""
+"""Facts that show which archived version of a row was sent; only a few, as all rows may have several versions."""
 
 
 def put_on_record(
     connection: duckdb.DuckDBPyConnection, settings: Settings, dataset: str, ledger: Ledger
 ) -> None:
-    """Put such rows of a stage on record, pending, with what they were sent with.
+    """Record such rows of a stage as pending, with the values that they were sent with.
 
     Args:
-        connection: the stage, compared with the ledger; the tables of that comparison are brought up to date.
-        settings: where the warehouse and the archive lie.
+        connection: the stage, compared with the ledger; the tables of that comparison are updated.
+        settings: the place of warehouse and archive.
         dataset: sends or clicks.
         ledger: open for writing.
 
@@ -75,7 +74,7 @@ def put_on_record(
 
 
 def _put_on_record(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> None:
-    """Have the rows of `sent_otherwise` be those of calls without an answer, in the ledger and in `known`."""
+    """Record the rows of `sent_otherwise` as rows of calls without an answer, in the ledger and in `known`."""
     seen = ledger.last_chunk(dataset)
     result = connection.execute(f"SELECT {', '.join(KEPT[dataset])} FROM sent_otherwise ORDER BY identity")
     while rows := result.fetchmany(MAX_RECORDS):
@@ -89,7 +88,7 @@ def _put_on_record(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: 
 
 
 def _may_be_forgotten(settings: Settings, dataset: str, ledger: Ledger) -> bool:
-    """Whether the warehouse has calls that the ledger does not know, or rows that were sent without any."""
+    """Return whether the warehouse has calls that the ledger does not know, or sent rows without a call."""
     found = for_pushes(settings.warehouse)
     with ledger.figures() as figures:
         on_record = figures.calls_on_record()
@@ -98,9 +97,9 @@ def _may_be_forgotten(settings: Settings, dataset: str, ledger: Ledger) -> bool:
 
 
 def _forgotten(warehouse: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> str:
-    """The query of what the warehouse has of rows that were sent in calls that the ledger does not know.
+    """Return the query for the warehouse's rows of calls that the ledger does not know; "" if there are none.
 
-    Those that `forgotten_sends` carries have no call any more. "" where there are none.
+    Rows that `forgotten_sends` carries have no call any more.
     """
     with ledger.figures() as figures:
         on_record = figures.calls_on_record()
@@ -119,7 +118,7 @@ def _forgotten(warehouse: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledge
 
 
 def _find_corrected(connection: duckdb.DuckDBPyConnection, dataset: str, archive: str) -> bool:
-    """Make the table `archived_of`: what is archived of new rows that were archived otherwise; whether any is."""
+    """Make the table `archived_of`: archived versions of new rows that have a differing one; return if any."""
     kept = "".join(f", {_OF_SENDS[name]} AS {name}" for name in KEPT[dataset] if name in _OF_SENDS)
     told_by = ", ".join(f"a.{name}" for name in _TOLD_BY)
     connection.execute(
@@ -133,7 +132,7 @@ def _find_corrected(connection: duckdb.DuckDBPyConnection, dataset: str, archive
 
 
 def _older_files(settings: Settings, dataset: str, ledger: Ledger) -> list[str]:
-    """The files of the archive that are older than the ledger: another one knew what became of their rows."""
+    """Return the archive's files that are older than the ledger: another ledger knew the outcomes of their rows."""
     first = ledger.first_intake(dataset)
     begun = datetime.fromisoformat(first).timestamp() if first else inf
     files = archived(archive_folder(settings, dataset))
@@ -142,7 +141,7 @@ def _older_files(settings: Settings, dataset: str, ledger: Ledger) -> list[str]:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, old: Sequence[str]) -> None:
-    """Make the table `forgotten`, of those rows of `archived_of` that are in old files; the first is what counts."""
+    """Make the table `forgotten`: rows of `archived_of` that are in old files, each with its first version."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE forgotten AS SELECT identity, {', '.join(_TOLD_BY)} FROM archived_of"
         " WHERE file IN (SELECT unnest(?::VARCHAR[]))"
@@ -154,7 +153,7 @@ def _load(connection: duckdb.DuckDBPyConnection, old: Sequence[str]) -> None:
 def _load_published(
     connection: duckdb.DuckDBPyConnection, warehouse: duckdb.DuckDBPyConnection, query: str
 ) -> None:
-    """Put those rows of `archived_of` into `forgotten` that the warehouse has: it knows what became of them."""
+    """Put the warehouse's rows of `archived_of` into `forgotten`, in place of others: it knows their outcomes."""
     for rows in read(warehouse, query):
         connection.register("of_warehouse", rows)
         connection.execute(
@@ -166,7 +165,7 @@ def _load_published(
 
 
 def _find_sent(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Make the table `sent_otherwise`: of the rows of `archived_of` that were sent, what they were sent with."""
+    """Make the table `sent_otherwise`: the rows of `archived_of` that were sent, with the values of then."""
     like = " + ".join(f"(a.{name} IS NOT DISTINCT FROM f.{name})::INTEGER" for name in _TOLD_BY)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE sent_otherwise AS SELECT {', '.join(KEPT[dataset])} FROM (SELECT a.*"

@@ -1,7 +1,7 @@
-"""The archive: what history files say of the rows that are sent, kept as Parquet beside the warehouse.
+"""The archive: what history files say about the rows that are sent, as Parquet beside the warehouse.
 
-    rows (what is in it, and how it is written) ─▶ files (which files count) ─▶ corrected (what was sent otherwise)
+    rows (content and writing) ─▶ files (which files count) ─▶ corrected (rows sent with other values)
 
-Three modules, and a room: all others of `audit` build on it, and it on none of them. What does not belong here: what
-became of a row (`pipelines.push.ledger`).
+A package of its own because all other modules of `audit` use it, and it uses none of them. What does not belong here:
+the outcomes of rows (`pipelines.push.ledger`).
 """

@@ -1,9 +1,9 @@
-"""Rows that were sent and corrected in their file since: what was sent of them, and in which fields they differ.
+"""Rows that were sent and corrected in their file since: what was sent, and in which fields they differ.
 
-The account keeps what it was given, so that facts and money of such a row are those of its call, and only its place
-is that of the file. They come from the archive by the digest of what was sent; for rows that an earlier program sent
-without archiving them, from the warehouse before. The amount and the message of revenue are in the ledger too. What
-does not belong here: which rows these are (`checks.differing_rows`), and writing the archive (`rows`).
+The account keeps what it was sent, so facts and money of such a row are those of its call, and only its place is that
+of the file. What was sent is found in the archive by its digest; if an earlier program sent the row without archiving
+it, in the warehouse that is replaced. The ledger has the amount and the message of revenue too. What does not belong
+here: which rows these are (`checks.differing_rows`), and writing the archive (`rows`).
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from schemas.own_tables.imports import FACTS
 from schemas.values.money import sql_amount
 
 _KNOWN_BY = ("id", "record_id")
-"""Fields that rows are known by; a click's message is in none of its facts either."""
+"""Fields that identify rows; the message of a click is in none of its facts either."""
 
 _FACTS = ", ".join(field.name for field in FACTS)
 
 _GOES_AGAIN = f"k.outcome = '{Outcome.PENDING}' AND coalesce(w.code, '') NOT IN ('', '{NO_ANSWER}')"
-"""Whether the account does not have the row and is given what the file says, as a condition."""
+"""SQL condition: the account does not have the row, and is sent the present content of its file."""
 
 AMOUNT = sql_amount("k.amount")
-"""The amount that a row of the ledger, `k`, was sent with, as SQL; null but for revenue."""
+"""SQL for the amount that a row of the ledger, `k`, was sent with; null except for revenue."""
 
 
 def find_sent(
@@ -41,16 +41,18 @@ def find_sent(
     privacy: Privacy,
     table: str,
 ) -> bool:
-    """Make the table `given`, what was sent of rows that their file has otherwise by now; whether there are any.
+    """Make the table `given` with what was sent of corrected rows; return whether it has rows.
 
-    Its columns: seq, is_known (whether the facts are), message_id and amount (by the ledger, for revenue), the facts.
+    Its columns: seq, is_known (whether the facts are known), message_id and amount (of the ledger, for revenue), and
+    the facts.
 
     Args:
         connection: to the warehouse, with the tables `known`, `texts` and `earlier`, and the stage as `stage`.
-        dataset: what they are of.
+        dataset: the dataset of the rows.
         files: its archive.
-        privacy: what of it may be published.
-        table: the stage's table of such rows; one of an older program has `differing`, which is only some of them.
+        privacy: what may be published.
+        table: the stage's table of corrected rows; a stage of an older program has `differing`, with only some of
+            them.
     """
     of_ledger = f"k.message_id, {AMOUNT}" if dataset.name == REVENUE else "NULL, NULL::DECIMAL(18, 4)"
     connection.execute(
@@ -72,9 +74,9 @@ def find_sent(
 
 
 def _archived(files: Sequence[Path]) -> str:
-    """What was archived of the rows of `corrected`, as a query.
+    """Return a query for the archived versions of the rows of `corrected`.
 
-    What the ledger took over has no digest: the amount tells, else what was archived last.
+    Rows that the ledger took over have no digest: the version with their amount counts, else the newest.
     """
     return (
         f"SELECT a.* FROM corrected AS c JOIN {rows_of(files)} AS a ON a.identity = c.identity"
@@ -86,13 +88,13 @@ def _archived(files: Sequence[Path]) -> str:
 def changed_fields(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
 ) -> dict[str, tuple[str, ...]]:
-    """By identity, in which fields the rows of `differing` are others than were sent; of those that are archived.
+    """Return the fields in which rows of `differing` differ from what was sent, by identity; archived rows only.
 
     Args:
         connection: the stage, with the macros of `Privacy.define`.
-        dataset: what it holds.
+        dataset: the dataset of the stage.
         files: the archive.
-        privacy: whether phone numbers are kept, and messages as they were.
+        privacy: whether phone numbers and messages are kept unchanged.
     """
     if not files:
         return {}
@@ -105,13 +107,13 @@ def changed_fields(
         " WHERE c.seq IN (SELECT seq FROM differing)"
         " QUALIFY row_number() OVER (PARTITION BY c.seq ORDER BY a.file DESC) = 1) AS a USING (seq)"
     ).fetchall()
-    # what is not archived is what is left
+    # if no archived field differs, one of the fields that are not archived does
     rest = [name for name in dataset.columns if name == "message" or name not in {*compared, *_KNOWN_BY}]
     return {identity: tuple(names or rest) for identity, names in found}
 
 
 def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
-    """By field, whether a row `i` of the stage is another than the archived row `a`, as SQL."""
+    """Return by field an SQL condition: row `i` of the stage differs from the archived row `a`."""
     named = {own: fact.name for fact in FACTS for own in NAMES_OF_FACTS.get(fact.name, (fact.name,))}
     return {
         name: _is_another(fact, f"i.{name}", privacy)
@@ -123,6 +125,6 @@ def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
 def _is_another(fact: str, now: str, privacy: Privacy) -> str:
     if fact == "message":
         return f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
-    if fact == "phone_number":  # a stage that was put away has the hash
+    if fact == "phone_number":  # a redacted stage has the hash
         now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
     return f"a.{fact} IS DISTINCT FROM {now}"

@@ -1,6 +1,6 @@
-"""Which files the archive of what was sent has, by their names alone; light, since `status` asks.
+"""Which files of the archive count, by their names alone; a light module, because `status` uses it.
 
-What does not belong here: what is in them (`rows`).
+What does not belong here: the content of the files (`rows`).
 """
 
 from collections.abc import Collection
@@ -16,12 +16,12 @@ FILES = "[0-9]*-[0-9]*.parquet"
 
 
 def archive_folder(settings: Settings, dataset: str) -> Path:
-    """Where the archive of a dataset lies."""
+    """Return the folder of a dataset's archive."""
     return settings.parquet_dir / "imports" / dataset
 
 
 def archived(folder: Path) -> list[Path]:
-    """The files that count, oldest first.
+    """Return the files that count, oldest first.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -37,7 +37,7 @@ def archived(folder: Path) -> list[Path]:
 
 
 def span(path: Path) -> tuple[int, int]:
-    """The numbers of the first and the last push that a file is of."""
+    """Return the numbers of the first and the last push in a file."""
     first, _, last = path.stem.partition("-")
     return int(first), int(last)
 
@@ -45,21 +45,21 @@ def span(path: Path) -> tuple[int, int]:
 def reading_archive(
     settings: Settings, datasets: Collection[str] = tuple(PUSHED)
 ) -> AbstractContextManager[None]:
-    """A block that reads the archive; a file of it that is damaged is named.
+    """Run a block that reads the archive; an error names the file that is damaged.
 
     Args:
-        settings: where it lies.
-        datasets: of which datasets it is read.
+        settings: the place of the archive.
+        datasets: the datasets that are read.
 
     Raises:
-        StorageError: in the block, one is damaged.
+        StorageError: in the block, a file is damaged.
     """
     files = [path for name in datasets for path in archived(archive_folder(settings, name))]
     return own_files(files, without_file, ("identity", "content"))
 
 
 def without_file(path: Path) -> str:
-    """What to do where a file of the archive is damaged, and what is lost by it: for people."""
+    """Return the remedy for a damaged file of the archive, and what is lost without a backup."""
     return (
         f"Put it back from a backup. Without one: move {path.name} away and push; where the ledger was lost or "
         "restored, trackly-sync adopt first. Rows that are still in history files are archived again; of others the "

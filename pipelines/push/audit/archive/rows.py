@@ -1,16 +1,16 @@
-"""The archive: what history files say of the rows that are sent, as Parquet in `parquet/imports/<dataset>/`.
+"""The archive: what history files say about the rows that are sent, as Parquet in `parquet/imports/<dataset>/`.
 
-History files get deleted once they are in, the API gives none of it back, and the next intake rebuilds the stage.
-So a push writes the rows that it is about to send into a file of their own, before the first of them leaves: a crash,
-other files in the next push, a ledger that is taken over and a warehouse made from nothing lose none of it. It is not
-in the ledger, which every push reads whole, nor in the warehouse alone, which is a product that can be made again.
+History files get deleted after they were sent, the API returns none of their data, and the next intake rebuilds the
+stage. So a push writes the rows that it is about to send into a file of its own, before the first of them leaves. A
+crash, other files in the next push, a ledger that is taken over and a rebuilt warehouse then lose nothing. The
+archive is not in the ledger, which every push reads completely, nor in the warehouse alone, which can be made again.
 
     00000007-00000007.parquet    the rows that one push archived
-    00000001-00000016.parquet    those of sixteen, merged; files whose numbers it covers count no more
+    00000001-00000016.parquet    the rows of sixteen pushes, merged; files whose numbers it covers do not count
 
-A row is in it once for each content that was sent: by identity and the digest that the ledger keeps too. Phone
-numbers are hashed, and messages left out, where settings say so. What does not
-belong here: which rows really left, and what became of them (`ledger`, and noted beside it `lost_ledger`).
+The archive has a row once for each content that was sent, by identity and by the digest that the ledger has too. If
+settings say so, phone numbers are hashed and messages left out. What does not belong here: which rows really left,
+and their outcomes (`ledger`, and the notes of `lost_ledger`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,30 +42,30 @@ from schemas.derived.tables import TYPES, literal
 from schemas.own_tables.imports import FACTS
 from schemas.registry import PUSHED
 
-_ROW_GROUP = 20_480  # a row group is held in memory, and messages are long
-_SMALL = 64_000_000  # bytes; a file of more is not merged again
+_ROW_GROUP = 20_480  # rows; a row group is held in memory, and messages are long
+_SMALL = 64_000_000  # bytes; a larger file is not merged again
 _MANY = 16
-"""Small files that are merged into one: a push a day leaves hundreds, and each has to be opened."""
+"""Small files that are merged into one: daily pushes leave hundreds, and each has to be opened."""
 
 NAMES_OF_FACTS = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_number")}
-"""What a fact is called in history files, where it is not by its own name."""
+"""Names of facts in history files, for facts that have another name there."""
 
 _TYPE = {field.name: TYPES[field.kind] for field in FACTS}
 
 
 def rows_of(files: Sequence[Path]) -> str:
-    """What to select from for the rows of some files: identity, content, file, and the facts."""
+    """Return SQL to select the rows of some files from: identity, content, file, and the facts."""
     names = ", ".join(literal(str(path)) for path in files)
     return f"read_parquet([{names}], union_by_name = true, filename = 'file')"
 
 
 @contextmanager
 def all_archived(settings: Settings, name: str) -> Iterator[str]:
-    """What to select from for all archived rows of a dataset, in a block that does; "" where nothing is archived.
+    """Yield SQL to select all archived rows of a dataset from, inside the block; "" if nothing is archived.
 
     Args:
-        settings: where the archive lies.
-        name: of the dataset.
+        settings: the place of the archive.
+        name: the dataset.
 
     Raises:
         StorageError: the folder cannot be read, or in the block: a file is damaged.
@@ -76,23 +76,23 @@ def all_archived(settings: Settings, name: str) -> Iterator[str]:
 
 
 def facts_by_name(dataset: Dataset, privacy: Privacy, table: str) -> dict[str, str]:
-    """The facts as expressions of a query over a stage's rows, those that the dataset does not have as nulls.
+    """Return the facts as expressions for a stage's rows; null for facts that the dataset does not have.
 
     Args:
-        dataset: what the stage holds.
-        privacy: whether messages are kept; phone numbers are taken as they stand in the table.
-        table: its name in the query.
+        dataset: the dataset of the stage.
+        privacy: whether messages are kept; phone numbers are taken as they are in the table.
+        table: the name of the table in the query.
     """
     return {field.name: _fact(field.name, dataset, privacy, table) for field in FACTS}
 
 
 def published_facts(table: str, privacy: Privacy, **instead: str) -> str:
-    """The facts of a table that was written earlier, as far as settings let them be published now.
+    """Return SQL for the facts of a table that was written earlier, as far as settings now allow to publish them.
 
     Args:
-        table: its name in the query.
+        table: the name of the table in the query.
         privacy: what may be published.
-        instead: by fact, what to take in its place, as SQL.
+        instead: by fact, other SQL for it.
     """
     kept = {
         "phone_number": f"CASE WHEN {table}.phone_number LIKE '+%' THEN kept_phone({table}.phone_number)"
@@ -104,20 +104,20 @@ def published_facts(table: str, privacy: Privacy, **instead: str) -> str:
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> int:
-    """Archive the rows of a stage that are not there yet, before they are sent.
+    """Archive the rows of a stage that are not archived yet, before they are sent.
 
-    Those that came in by an earlier version are archived too, as long as they are in the input.
+    Rows that an earlier version sent are archived too, as long as they are in the input.
 
     Args:
         connection: the stage, compared with the ledger, with the macros of `Privacy.define`.
-        name: what it holds.
-        settings: where the archive lies, and what may be kept.
+        name: the dataset of the stage.
+        settings: the place of the archive, and what may be kept.
 
     Returns:
-        How many rows were new.
+        The number of new rows.
 
     Raises:
-        StorageError: the disk refused; the archive is as it was, and nothing may be sent.
+        StorageError: the disk refused; the archive is unchanged, and no row may be sent.
     """
     folder = archive_folder(settings, name)
     with storage_errors("write", folder), reading_archive(settings, (name,)):
@@ -132,12 +132,12 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
 
 
 def refuse_damaged(settings: Settings, datasets: Sequence[str]) -> None:
-    """See that the archives of a push can be read, before anything of it is sent.
+    """Raise unless the archives of a push can be read, before any row is sent.
 
-    Of sends and clicks, which may be sent twice, only the ends of the files are looked at.
+    For sends and clicks, which may be sent twice, only the ends of the files are checked.
 
     Args:
-        settings: where the archive lies.
+        settings: the place of the archive.
         datasets: names out of PUSHED.
 
     Raises:
@@ -150,7 +150,7 @@ def refuse_damaged(settings: Settings, datasets: Sequence[str]) -> None:
         for name in there:
             with all_archived(settings, name) as rows:
                 most = "" if name == REVENUE else " LIMIT 0"
-                # what is not used, or follows from statistics, is not read
+                # DuckDB reads only columns that are used, and none for results that follow from statistics
                 read_all = "bit_xor(hash(identity)), bit_xor(hash(content))"
                 ((without_identity, *_),) = connection.execute(
                     f"SELECT min(file) FILTER (identity IS NULL), {read_all}"
@@ -171,7 +171,7 @@ def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:
 
 
 def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
-    """The query of what is to be archived; the digest is of what the API is given, so it is made first."""
+    """Return a query for the rows to archive; digests are made first, because they are of the API's values."""
     rows = f"SELECT * REPLACE ({kept_content(dataset)} AS content) FROM ready"
     if privacy.key:
         rows = f"SELECT * REPLACE ({kept_columns(dataset, privacy)}) FROM ({rows})"
@@ -184,25 +184,25 @@ def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
     facts = ", ".join(f"{fact} AS {name}" for name, fact in facts_by_name(dataset, privacy, "new").items())
     return (
         f"SELECT identity, content, {facts} FROM ({rows}) AS new"
-        # rows of another month than the one that is pushed are known without a call
+        # in a push of one month, new rows of other months are in `known` without a call
         " ANTI JOIN known ON known.chunk IS NULL AND known.identity = new.identity"
         f"{there}"
-        " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was given something else
+        " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was sent other values
     )
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, first: int, last: int) -> int:
-    """A file of the rows of a query, complete or not there; none where there are no rows.
+    """Write a file with the rows of a query, completely or not at all; no file if there are no rows.
 
     Args:
-        connection: what the query is for.
+        connection: the connection of the query.
         query: its columns are those of the archive.
-        folder: where to.
-        first: the lowest number that it covers.
-        last: the highest.
+        folder: the folder of the file.
+        first: the lowest number that the file covers.
+        last: the highest number.
 
     Returns:
-        How many rows.
+        The number of rows.
     """
     draft = folder / f".{last:08}.building"
     try:
@@ -217,7 +217,7 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, firs
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Merge the newest files where many of them are small; those that were merged go with the next push."""
+    """Merge the newest files if many of them are small; the next push removes the files that were merged."""
     small: list[Path] = []
     for path in reversed(archived(folder)):
         if path.stat().st_size > _SMALL:
@@ -230,7 +230,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _clean(folder: Path, files: Sequence[Path]) -> None:
-    """Remove what a killed push left, and what was merged: by now nobody reads it any more."""
+    """Remove files that a killed push left, and files that were merged, which no process reads any more."""
     for path in (*folder.glob(".*.building"), *folder.glob(FILES)):
         if path not in files:
             path.unlink()

@@ -1,9 +1,9 @@
-"""Calls of revenue under way, noted beside the archive before they leave (`parquet/imports/pushed/`).
+"""Notes of calls of revenue under way, written beside the archive before the calls leave (`parquet/imports/pushed/`).
 
-    under-way         one line per call since calls.parquet was written, when its intent is on record
-    under-way-size    how many bytes of it are surely on the disk: a file of fewer has lost its end
+    under-way         one line per call since calls.parquet was written, when its intent is recorded
+    under-way-size    how many bytes of it are on the disk for certain: a shorter file has lost its end
 
-Each line is on the disk before its call leaves. What does not belong here: what came of calls (`pushed_calls`).
+Each line is on the disk before its call leaves. What does not belong here: the outcomes of calls (`pushed_calls`).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pipelines.errors import StorageError
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # `status` must start fast
     from pipelines.push.ledger.ledger import Ledger
     from pipelines.push.ledger.statements import LedgerRows
 
@@ -28,7 +28,7 @@ _END = "."
 _COLUMNS = ("identity", "message_id", "amount")
 _WHOLE = re.compile(rb'(\d[\dT:.+-]*)\t(\d+)\t(\{"identity": \[[ -~]*\]\})\t\.')
 _BEGUN = re.compile(rb"(\d[\dT:.+-]*(\t(\d+(\t(\{[ -~]*)?)?)?)?)?\0*")
-"""A line that was cut off while it was written; a power cut may leave zeros in its place."""
+"""A line that was cut off while it was written; a power cut may leave zero bytes in its place."""
 
 
 class CallUnderWay(NamedTuple):
@@ -36,8 +36,8 @@ class CallUnderWay(NamedTuple):
 
     Attributes:
         at: when it was meant to be sent; ISO 8601, UTC.
-        size: how many rows it has.
-        rows: these as JSON: lists of identity, message_id and amount, which is in ten-thousandths.
+        size: its number of rows.
+        rows: its rows as JSON: lists of identity, message_id and amount, which is in ten-thousandths.
     """
 
     at: str
@@ -46,12 +46,12 @@ class CallUnderWay(NamedTuple):
 
 
 def pushed_folder(settings: Settings) -> Path:
-    """Where it lies."""
+    """Return the folder of the notes."""
     return settings.parquet_dir / "imports" / "pushed"
 
 
 def begin_notes(settings: Settings) -> None:
-    """Show that from now on each call is noted before it leaves; for before the archive has its rows.
+    """Show that from now on each call is noted before it leaves; call this before the archive gets the calls' rows.
 
     Raises:
         StorageError: the disk refused.
@@ -64,13 +64,13 @@ def begin_notes(settings: Settings) -> None:
 
 
 def noting(settings: Settings, ledger: "Ledger") -> "Callable[[int, LedgerRows], Awaitable[None]]":
-    """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
+    """Return a function that notes each call of revenue before it leaves, by its number in a ledger."""
     synced = 0
 
     async def note(number: int, rows: "LedgerRows") -> None:
         nonlocal synced
         size = note_call(settings, ledger.intended_at(number), rows)
-        await asyncio.to_thread(sync_notes, settings)  # meanwhile other calls go on
+        await asyncio.to_thread(sync_notes, settings)  # other calls go on meanwhile
         if size > synced:
             synced = size
             note_size(settings, size)
@@ -79,15 +79,15 @@ def noting(settings: Settings, ledger: "Ledger") -> "Callable[[int, LedgerRows],
 
 
 def note_call(settings: Settings, at: str, rows: "LedgerRows") -> int:
-    """Note that a call of revenue is about to leave; it must not before `sync_notes`.
+    """Note that a call of revenue is about to leave; it must not leave before `sync_notes`.
 
     Args:
-        settings: where the archive lies.
-        at: when it was meant to be sent, as the ledger has it.
+        settings: the place of the archive.
+        at: when it was meant to be sent, as in the ledger.
         rows: its rows.
 
     Returns:
-        How many bytes are noted with it, for `note_size` after `sync_notes`.
+        The size of the notes in bytes, for `note_size` after `sync_notes`.
 
     Raises:
         StorageError: the disk refused; the call must not leave.
@@ -103,7 +103,7 @@ def note_call(settings: Settings, at: str, rows: "LedgerRows") -> int:
 
 
 def sync_notes(settings: Settings) -> None:
-    """Make what was noted so far outlive a power cut.
+    """Sync the notes to the disk, so that they survive a power cut.
 
     Raises:
         StorageError: the disk refused; the call must not leave.
@@ -114,11 +114,11 @@ def sync_notes(settings: Settings) -> None:
 
 
 def note_size(settings: Settings, size: int) -> None:
-    """Note how many bytes of the notes are surely on the disk; without a sync, since a smaller number does no harm.
+    """Note how many bytes of the notes are surely on the disk; not synced, as a smaller number does no harm.
 
     Args:
-        settings: where the archive lies.
-        size: in bytes; of one push never less than before.
+        settings: the place of the archive.
+        size: in bytes; within one push it never decreases.
 
     Raises:
         StorageError: the disk refused; the call must not leave.
@@ -133,7 +133,7 @@ def note_size(settings: Settings, size: int) -> None:
 
 
 def remove_notes(settings: Settings) -> None:
-    """Remove what was noted, of which calls.parquet has all by then.
+    """Remove the notes; calls.parquet must have all of their calls.
 
     Raises:
         OSError: the disk refused.
@@ -143,7 +143,7 @@ def remove_notes(settings: Settings) -> None:
 
 
 def are_noted(settings: Settings) -> bool:
-    """Whether calls are noted since `begin_notes`, or were to be."""
+    """Return whether calls are noted since `begin_notes`."""
     return (pushed_folder(settings) / _UNDER_WAY).exists()
 
 
@@ -152,7 +152,7 @@ def _size_of(path: Path) -> int:
 
 
 def _refuse_cut(path: Path) -> None:
-    """See that the notes have their end; a push that goes on writes them first, and removes their size first."""
+    """Raise if the notes lack their end. A push under way writes notes first and removes their size first."""
     noted_in = path.with_name(_SIZE)
 
     def lacking() -> str:
@@ -164,10 +164,10 @@ def _refuse_cut(path: Path) -> None:
 
 
 def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
-    """The calls since calls.parquet was written. A line that was cut off is of a call that did not leave.
+    """Yield the calls since calls.parquet was written. A line that was cut off is of a call that did not leave.
 
     Raises:
-        StorageError: they cannot be read, or are damaged.
+        StorageError: the notes cannot be read, or are damaged.
     """
     path = pushed_folder(settings) / _UNDER_WAY
     with storage_errors("read", path):
@@ -183,7 +183,7 @@ def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
 
 
 def _call(line: bytes) -> CallUnderWay | None:
-    """The call that a line has; None where it was cut off, or is none."""
+    """Return the call of a line; None if the line was cut off or is not a call."""
     found = _WHOLE.fullmatch(line)
     if found is None:
         return None
@@ -196,14 +196,14 @@ def _call(line: bytes) -> CallUnderWay | None:
 
 
 def rows_of(call: CallUnderWay, settings: Settings) -> dict[str, list[Any]]:
-    """The rows of a call column by column: identity, message_id, amount.
+    """Return the rows of a call column by column: identity, message_id, amount.
 
     Args:
         call: the call.
-        settings: where the archive lies, for the error.
+        settings: the place of the archive, for the error.
 
     Raises:
-        StorageError: they are damaged.
+        StorageError: the rows are damaged.
     """
     path = pushed_folder(settings) / _UNDER_WAY
     try:
@@ -217,7 +217,7 @@ def rows_of(call: CallUnderWay, settings: Settings) -> dict[str, list[Any]]:
 
 
 def without_notes(path: Path) -> str:
-    """What to do where a file of the folder is damaged, and what is lost by it: for people.
+    """Return the remedy for a damaged file of the folder, and what is lost without a backup.
 
     Args:
         path: the file.

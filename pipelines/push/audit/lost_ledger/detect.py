@@ -1,9 +1,9 @@
-"""Whether the ledger is the one that the pushes before were recorded in, or was lost, or restored from a backup.
+"""Decides whether the ledger has recorded all earlier pushes, or was lost, or restored from a backup.
 
-The warehouse has every call that was made (`imports.chunks`), and so has what is noted beside the archive. A ledger
-that does not know one of them is another one. Everything that asks, asks here: pushes, plans, resolve, status,
-doctor, alerts, the report, reconcile. What does not belong here: what survives (`survivors`), and taking over what
-the ledger does not know (`audit.adopt`).
+The warehouse has every call that was made (`imports.chunks`), and so have the notes beside the archive. A ledger that
+does not know one of these calls is another one. Pushes, plans, resolve, status, doctor, alerts, the report and
+reconcile all use this module. What does not belong here: the records that survive a ledger (`survivors`), and taking
+over what the ledger does not know (`audit.adopt`).
 """
 
 from collections.abc import Collection, Mapping
@@ -31,7 +31,7 @@ from pipelines.text.humanize import plural
 from pipelines.warehouse.published import for_pushes
 from schemas.registry import PUSHED
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # `status` must start fast
     from pipelines.push.ledger.ledger import Ledger
 
 _REFUSED = "no push goes on beside it, since that revenue would count twice"
@@ -44,12 +44,12 @@ _EMPTIED = (
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What the ledger does not know.
+    """The calls and rows that the ledger does not know.
 
     Attributes:
-        calls: when each such call was meant to be sent, and of which dataset it was.
-        known_by: who has them: the warehouse, or what is noted beside the archive.
-        datasets: what was pushed, by the archive, where the ledger has nothing at all.
+        calls: when each such call was meant to be sent, and its dataset.
+        known_by: the record that has them: the warehouse, or the notes beside the archive.
+        datasets: the datasets that the archive has, if the ledger is empty.
         rows: rows of revenue that only the archive of an earlier version has: they were about to be sent.
     """
 
@@ -63,7 +63,7 @@ class Lost:
 
     @property
     def has_revenue(self) -> bool:
-        """Whether revenue is among it, which counts twice when it is sent again."""
+        """Whether revenue is among them, which counts twice if it is sent again."""
         return bool(self.rows) or REVENUE in (*self.datasets, *self.calls.values())
 
     @property
@@ -84,7 +84,7 @@ class Lost:
 
     @property
     def _counted(self) -> str:
-        """How many calls, and how many of revenue, of which alone a push speaks."""
+        """The number of calls, and of those of revenue."""
         all_of_them = plural(len(self.calls), "call")
         of_revenue = sum(dataset == REVENUE for dataset in self.calls.values())
         if of_revenue == len(self.calls):
@@ -103,14 +103,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Surviving:
-    """What survivors know.
+    """What other records know about earlier pushes.
 
     Attributes:
-        published: the calls that the warehouse has: when each was meant to be sent, and of which dataset.
-        noted: those that are noted beside the archive.
-        archived: the datasets that the archive has rows of, where nobody stated that they do not count.
-        revenue: the rows of revenue that it has, by their identities, where nothing else is known of calls: no
-            warehouse has any, and the archive is of a version that noted none.
+        published: the calls in the warehouse: when each was meant to be sent, and its dataset.
+        noted: the calls in the notes beside the archive.
+        archived: the datasets of which the archive has rows, unless a person stated that they do not count.
+        revenue: identities of the archive's rows of revenue, if no other record of calls exists: the warehouse has
+            none, and the archive is of a version that wrote no notes.
     """
 
     published: dict[datetime, str]
@@ -120,7 +120,7 @@ class Surviving:
 
     @classmethod
     def of(cls, settings: Settings) -> "Surviving":
-        """Read it; before the ledger, which a push that goes on writes first.
+        """Read the records. Do this before reading the ledger, because a push under way writes the ledger first.
 
         Raises:
             StorageError: the warehouse or the archive cannot be read.
@@ -134,7 +134,7 @@ class Surviving:
         return cls(published, noted, tuple(pushed), archived_revenue(settings) if is_all else frozenset())
 
     def unknown_to(self, ledger: Figures | None) -> Lost:
-        """What a ledger does not know of it; None: there is none.
+        """Return the calls and rows that a ledger does not know; None stands for a missing ledger.
 
         Raises:
             StorageError: the ledger cannot be read.
@@ -155,7 +155,7 @@ def _without(calls: Mapping[datetime, str], known: Collection[datetime]) -> dict
 
 
 def lost(settings: Settings) -> Lost:
-    """What the ledger does not know of the pushes that the warehouse and the archive have.
+    """Return the calls and rows of earlier pushes that the warehouse or the archive has and the ledger does not.
 
     Raises:
         StorageError: the ledger, the warehouse or the archive cannot be read.
@@ -166,10 +166,10 @@ def lost(settings: Settings) -> Lost:
 
 
 def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
-    """See that the ledger knows every call of revenue that the warehouse or the archive has.
+    """Raise unless the ledger knows every call of revenue that the warehouse or the archive has.
 
     Raises:
-        StorageError: it does not.
+        StorageError: the ledger does not know one.
     """
     surviving = Surviving.of(settings)
     with ledger.figures() if ledger else nullcontext() as figures_of:
@@ -192,10 +192,10 @@ def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
 
 
 def refuse_older(settings: Settings) -> None:
-    """See that the ledger knows every row of revenue in an archive beside which no calls are noted.
+    """Raise unless the ledger knows every row of revenue in an archive without notes of calls.
 
     Raises:
-        StorageError: it does not; or as `lost`.
+        StorageError: the ledger does not know one; or as `lost`.
     """
     _refuse_older(lost(settings))
 
@@ -210,7 +210,7 @@ def _refuse_older(found: Lost) -> None:
 
 
 def of_ledger(settings: Settings) -> Condition:
-    """Whether the ledger was lost, as a condition that alerts.
+    """Return a condition that fires if the ledger was lost.
 
     Raises:
         StorageError: as `lost`.

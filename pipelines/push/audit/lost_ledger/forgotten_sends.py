@@ -1,10 +1,10 @@
-"""Sends and clicks that the warehouse knows were sent, and a ledger that was lost or restored does not.
+"""Sends and clicks that the warehouse knows were sent, and a lost or restored ledger does not know.
 
-Pushed again they come back as duplicates; but their files may be gone, and then only the warehouse knows of them. So
-their records are carried from one warehouse to the next, without the call, until the ledger knows the row again.
-Where the warehouse was lost as well, sends that revenue names are taken from the archive.
-Those of the current input are pending, as the ledger counts them, with a code by which marts count them as sent.
-Revenue is taken over into the ledger itself (`audit.adopt`). What does not belong here: records that it knows.
+A push would send them again, and they would come back as duplicates. But if their files are gone, only the warehouse
+knows them. So their records are carried from one warehouse to the next, without the call, until the ledger knows the
+row again. If the warehouse was lost as well, sends that revenue names are taken from the archive. Rows of the current
+input are pending, as the ledger counts them, with a code by which marts count them as sent. Revenue is taken over
+into the ledger itself (`audit.adopt`). What does not belong here: records of rows that the ledger knows.
 """
 
 from collections.abc import Collection
@@ -22,7 +22,7 @@ from schemas.own_tables.imports import FACTS, RECORDS
 from schemas.values.outcomes import IN_ACCOUNT, Outcome, sql_list
 
 SENT_BEFORE = "sent_before"
-"""Our code of a pending row that an earlier ledger had as sent; marts count it as taken in."""
+"""Our code for a pending row that an earlier ledger had as sent; marts count it as accepted."""
 
 _WHY = "it was sent by a push that the ledger does not know; the next push sends it again, and repeats are skipped"
 _OF = "dataset IN ('sends', 'clicks')"
@@ -35,13 +35,13 @@ _AS_FORGOTTEN = {
     "line": "NULL",
     "raw": "NULL",
 }
-"""What such a record no longer has: its call, and its place in an input."""
+"""Values that are cleared in such a record: its call, and its place in an input."""
 
 
 def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> bool:
-    """Copy the records that the ledger has forgotten, before the tables are replaced; whether there are any.
+    """Copy the records that the ledger does not know, before the tables are replaced; return whether there are any.
 
-    A call is known by when it was meant to be sent: numbers begin again with the ledger.
+    A call is identified by when it was meant to be sent, because a new ledger numbers its calls from 1 again.
     """
     calls = [call["intended_at"] for call in ledger.chunks()]
     connection.register("calls", pa.table({"intended_at": pa.array(calls, pa.string())}))
@@ -65,15 +65,16 @@ def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> boo
 
 
 def find_named(connection: duckdb.DuckDBPyConnection, settings: Settings, called: Collection[str]) -> bool:
-    """Have archived sends that revenue in the account names be forgotten ones; whether there are any.
+    """Add archived sends that revenue in the account names to the forgotten ones; return whether there are any.
 
-    For a warehouse that was lost together with the ledger: revenue goes only once its send is in the account, so that
-    these are, and without them nobody is known to have earned that revenue. The account keeps what came first.
+    This is for a warehouse that was lost together with the ledger. Revenue is sent only after its send is in the
+    account, so these sends are in the account; without them the revenue would have no contact. Of several archived
+    versions the first counts, because the account keeps what it was sent first.
 
     Args:
         connection: to the new warehouse, with the records of revenue.
-        settings: where the archive lies.
-        called: of which datasets the ledger has calls; where it has some of sends, it was not lost.
+        settings: the place of the archive.
+        called: the datasets of which the ledger has calls; if it has calls of sends, it was not lost.
     """
     files = archived(archive_folder(settings, "sends"))
     if "sends" in called or not files:
@@ -93,9 +94,9 @@ def find_named(connection: duckdb.DuckDBPyConnection, settings: Settings, called
 
 
 def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
-    """Add what `keep_forgotten` copied to the new records; a row that is among them and pending gets a code.
+    """Add the rows of the table `forgotten` to the new records; a pending record of the same row gets a code.
 
-    It has the facts that it was sent with: its file may have been corrected since.
+    The record then has the facts that the row was sent with, because its file may have been corrected since.
     """
     facts = {field.name for field in FACTS}
     others = [name for name in RECORDS.columns if name not in facts]

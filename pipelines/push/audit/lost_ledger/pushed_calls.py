@@ -1,12 +1,12 @@
-"""What was pushed, noted beside the archive: it outlives the warehouse and the ledger (`parquet/imports/pushed/`).
+"""Notes beside the archive of what was pushed, which survive warehouse and ledger (`parquet/imports/pushed/`).
 
     calls.parquet      imports.chunks, as last published
-    revenue.parquet    the rows of revenue of these calls: what each is known by, and what became of it
+    revenue.parquet    the rows of revenue of these calls: their identities and outcomes
 
-A file is written again where what it holds has changed since, which its own digest shows. One that holds something
-else than was written shows by it too. The archive itself says what was about to be sent. Whether it was, and what
-came of it, is here. What does not belong here: calls since these were written (`calls_under_way`), and comparing them
-with a ledger (`detect`).
+A file is written again if its rows have changed, which its digest shows; the digest also shows whether a file still
+holds what was written. The archive itself says which rows were about to be sent. Whether they were, and their
+outcome, is noted here. What does not belong here: calls since these files were written (`calls_under_way`), and
+comparing them with a ledger (`detect`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
 from schemas.derived.tables import literal
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # `status` must start fast
     import duckdb
 
 
@@ -42,22 +42,19 @@ _REVENUE = (
 
 
 def pushed_files(settings: Settings) -> tuple[Path, Path]:
-    """The calls and their revenue; they need not be there."""
+    """Return the paths of the calls and of their revenue; the files may not exist."""
     folder = pushed_folder(settings)
     return folder / _CALLS, folder / _ROWS
 
 
 def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> None:
-    """Bring both files up to date with the tables of schema imports; what was under way is among these by then.
+    """Update both files from the tables of schema imports, which now have the calls that were noted as under way.
 
-    Rows come first: a call is known only together with them.
+    The rows are written first: a call is known only together with its rows.
 
     Args:
         connection: to a warehouse whose tables were filled from a ledger that knows all calls noted so far.
-        settings: where the archive lies.
-
-    Raises:
-        StorageError: the disk refused.
+        settings: the place of the archive.
     """
     calls, rows = pushed_files(settings)
     with storage_errors("write", calls):
@@ -68,7 +65,7 @@ def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> 
 
 
 def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
-    """Write the rows of a query, unless they are those that the file was written of."""
+    """Write the rows of a query to a file, unless it was written from the same rows."""
     digest = _digest(connection, query)
     if digest == _digest_in(connection, path):
         return
@@ -83,18 +80,18 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> N
 
 
 def _digest(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
-    """What rows are known by, in any order, at a tenth of what it costs to write them; by version of DuckDB."""
+    """Return a digest of rows in any order, at a tenth of the cost of writing them; by version of DuckDB."""
     return _looked_through(connection, query, ())[0]
 
 
 def _looked_through(
     connection: "duckdb.DuckDBPyConnection", query: str, needed: Sequence[str]
 ) -> tuple[str, str | None]:
-    """The digest of rows, and the first of some columns that has a null.
+    """Return the digest of rows, and the first of the needed columns that has a null.
 
     Args:
-        connection: any.
-        query: of the rows.
+        connection: any connection.
+        query: the query of the rows.
         needed: names of columns.
     """
     first = " ".join(f"WHEN count({name}) < count(*) THEN '{name}'" for name in needed)
@@ -107,7 +104,7 @@ def _looked_through(
 
 
 def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
-    """The digest that a file has; "" where it has none, or cannot be read: it is written again then."""
+    """Return the digest in a file; "" if it has none or cannot be read, so that it is written again."""
     import duckdb  # noqa: PLC0415 - status answers at once
 
     known = f"SELECT value::VARCHAR FROM parquet_kv_metadata({literal(str(path))}) WHERE key::VARCHAR = '{_DIGEST}'"
@@ -119,15 +116,15 @@ def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
 
 
 def refuse_altered(connection: "duckdb.DuckDBPyConnection", path: Path, needed: Sequence[str]) -> None:
-    """See that a file holds what was written: that is known of those that this version of DuckDB wrote.
+    """Raise if a file does not hold what was written; this is known only of files written by this version of DuckDB.
 
     Args:
-        connection: that reads it.
+        connection: the connection that reads the file.
         path: the file.
-        needed: columns that have no nulls, of whatever version it is.
+        needed: columns that have no nulls, in files of every version.
 
     Raises:
-        StorageError: it does not.
+        StorageError: the file is damaged.
     """
     digest, lacking = _looked_through(connection, f"FROM read_parquet({literal(str(path))})", needed)
     if lacking:
@@ -138,12 +135,12 @@ def refuse_altered(connection: "duckdb.DuckDBPyConnection", path: Path, needed: 
 
 
 def set_aside(settings: Settings, at: str, statement: bytes) -> None:
-    """Put what was noted where nothing asks for it any more, with a statement of why.
+    """Move the notes aside, so that they do not count any more, with a statement of the reason.
 
     Args:
-        settings: where the archive lies.
-        at: when, as part of a file's name.
-        statement: kept beside it.
+        settings: the place of the archive.
+        at: the time, as part of a file's name.
+        statement: the content of a file beside the notes.
 
     Raises:
         StorageError: the disk refused.
@@ -157,7 +154,7 @@ def set_aside(settings: Settings, at: str, statement: bytes) -> None:
 
 
 def is_noted(settings: Settings) -> bool:
-    """Whether a push has noted its calls, or they were set aside; else an earlier version filled the archive.
+    """Return whether a push has noted its calls, or such notes were set aside; else an earlier version archived.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -166,7 +163,7 @@ def is_noted(settings: Settings) -> bool:
 
 
 def are_begun(settings: Settings) -> bool:
-    """Whether each call was noted since the archive began, or what was before was set aside; see `begin_notes`.
+    """Return whether each call was noted since the archive began, or earlier notes were set aside; see `begin_notes`.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -175,7 +172,7 @@ def are_begun(settings: Settings) -> bool:
 
 
 def is_set_aside(settings: Settings) -> bool:
-    """Whether somebody stated that what was pushed up to then does not count.
+    """Return whether a person stated that what was pushed before does not count.
 
     Raises:
         StorageError: the folder cannot be read.

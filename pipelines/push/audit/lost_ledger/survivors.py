@@ -1,7 +1,7 @@
-"""What may outlive a ledger and knows of the calls it had: the warehouse, and what is noted beside the archive.
+"""Opens the records that may survive a ledger and know its calls: the warehouse, and the notes beside the archive.
 
-Each is opened as a connection with the tables imports.chunks and imports.records, so that all questions are the same.
-What does not belong here: the questions (`detect`, `audit.adopt`), and the files of what is noted (`pushed_calls`).
+Each is opened as a connection with the tables imports.chunks and imports.records, so that the same queries run on
+both. What does not belong here: the queries (`detect`, `audit.adopt`), and writing the notes (`pushed_calls`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -24,11 +24,11 @@ from schemas.own_tables.imports import CHUNKS, RECORDS
 from schemas.registry import PUSHED
 from schemas.values.money import sql_amount
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # `status` must start fast
     from duckdb import DuckDBPyConnection
 
 WAREHOUSE, ARCHIVE = "imports.chunks", "parquet/imports"
-"""The survivors, as messages name them."""
+"""The surviving records, as messages name them."""
 
 _CALLS = (
     "SELECT chunk, dataset, intended_at FROM imports.chunks"
@@ -43,10 +43,10 @@ _UNANSWERED = (
 
 @contextmanager
 def opened_warehouse(settings: Settings) -> "Iterator[DuckDBPyConnection | None]":
-    """The warehouse; None where there is none, or nothing was pushed.
+    """Open the warehouse; yield None if there is none, or nothing was pushed.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the warehouse cannot be read.
     """
     if not is_there(settings.warehouse):
         yield None
@@ -64,15 +64,15 @@ def opened_warehouse(settings: Settings) -> "Iterator[DuckDBPyConnection | None]
 
 @contextmanager
 def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[DuckDBPyConnection | None]":
-    """What is noted beside the archive; None where nothing is.
+    """Open the notes beside the archive; yield None if there are none.
 
     Args:
-        settings: where it lies.
-        with_old: take an archive without notes, which an earlier version filled, as one call of which no answer is
-            known: its rows were sent, or were about to be. `add_rows` leaves out those that are known elsewhere.
+        settings: the place of the archive.
+        with_old: take an archive without notes, which an earlier version filled, as one call without a known answer:
+            its rows were sent, or were about to be. `add_rows` leaves out rows that other records know.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the notes cannot be read.
     """
     under_way = [(call.at, call.size) for call in calls_under_way(settings)]
     old = archived(archive_folder(settings, REVENUE)) if with_old and not is_noted(settings) else []
@@ -93,7 +93,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
 
 @contextmanager
 def _whole(settings: Settings) -> Iterator[None]:
-    """A block that reads what is noted, and perhaps the archive; what is damaged is named."""
+    """Run a block that reads the notes, and perhaps the archive; an error names the damaged file."""
     noted = pushed_files(settings)
     with storage_errors("read", noted[0]), reading_archive(settings, (REVENUE,)):
         if noted[0].exists():
@@ -106,13 +106,13 @@ def _whole(settings: Settings) -> Iterator[None]:
 def calls_of(
     connection: "DuckDBPyConnection | None", datasets: Sequence[str] = tuple(PUSHED)
 ) -> dict[int, tuple[datetime, str]]:
-    """The calls that a survivor has, by their numbers: when each was meant to be sent, and of which dataset.
+    """Return the calls of a record by number: when each was meant to be sent, and its dataset.
 
-    Numbers tell nothing to another ledger, which counts on from its last. No two calls are of one moment.
+    The numbers mean nothing to another ledger, which continues its own. No two calls have the same time.
 
     Args:
-        connection: to the survivor; None where there is none.
-        datasets: calls of which.
+        connection: to the record; None if there is none.
+        datasets: the datasets whose calls are returned.
     """
     if connection is None:
         return {}
@@ -121,10 +121,10 @@ def calls_of(
 
 
 def records_of(connection: "DuckDBPyConnection") -> str:
-    """What to select from for a survivor's imports.records: columns that an earlier version did not have are null.
+    """Return SQL to select a record's imports.records from; columns that an earlier version lacked are null.
 
     Args:
-        connection: to the survivor.
+        connection: to the record.
     """
     there = {str(row[0]) for row in connection.execute("DESCRIBE imports.records").fetchall()}
     missing = [
@@ -136,13 +136,13 @@ def records_of(connection: "DuckDBPyConnection") -> str:
 
 
 def archived_revenue(settings: Settings) -> frozenset[str]:
-    """The rows of revenue in the archive, by their identities: each was about to be sent, and perhaps was.
+    """Return the identities of revenue in the archive: each row was about to be sent, and perhaps was.
 
     Args:
-        settings: where the archive lies; it has files of revenue.
+        settings: the place of the archive; it has files of revenue.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the archive cannot be read.
     """
     files = archived(archive_folder(settings, REVENUE))
     from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
@@ -157,12 +157,12 @@ def archived_revenue(settings: Settings) -> frozenset[str]:
 
 
 def note_published(connection: "DuckDBPyConnection", settings: Settings, known: Collection[datetime]) -> None:
-    """Note what was pushed beside the archive, but for a ledger that knows less than what is noted there.
+    """Note what was pushed beside the archive, unless the ledger lacks calls that are noted there.
 
     Args:
         connection: to the new warehouse; schema imports is filled.
-        settings: where the archive lies.
-        known: when each call was meant to be sent that the ledger has.
+        settings: the place of the archive.
+        known: when each call in the ledger was meant to be sent.
 
     Raises:
         StorageError: the disk refused.
@@ -178,13 +178,13 @@ def note_published(connection: "DuckDBPyConnection", settings: Settings, known: 
 
 
 def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequence[str]) -> None:
-    """Make imports.records, which only taking over needs: what was known last of each row.
+    """Make imports.records, which only `adopt` needs, with the last known state of each row.
 
     Args:
-        connection: of `opened_archive`.
-        settings: where it lies.
-        sent: identities of rows that the warehouse has in a call, or the ledger, which say more of them than an old
-            archive does.
+        connection: the connection of `opened_archive`.
+        settings: the place of the archive.
+        sent: identities of rows that the warehouse has in a call, or that the ledger has; these records know more
+            about a row than an old archive does.
     """
     connection.execute(f"CREATE TABLE unanswered ({_ROW})")
     query = "SELECT intended_at, chunk FROM imports.chunks WHERE chunk < 0"
@@ -198,7 +198,7 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequenc
                 " unnest(?::BIGINT[]) AS amount)",
                 [number, rows["identity"], rows["message_id"], rows["amount"]],
             )
-    for number in numbers.values():  # the call that stands for an old archive
+    for number in numbers.values():  # this call stands for an old archive
         files = _listed(archived(archive_folder(settings, REVENUE)))
         connection.execute(
             f"INSERT INTO unanswered SELECT identity, ?, NULL, revenue"
@@ -234,12 +234,12 @@ def _add_noted_calls(connection: "DuckDBPyConnection", settings: Settings) -> No
 def _add_calls(
     connection: "DuckDBPyConnection", numbers: Sequence[int], calls: Sequence[tuple[str, int]]
 ) -> None:
-    """Calls of which no answer is known, but for those that are there already.
+    """Add calls without a known answer, except those that are there already.
 
     Args:
         connection: with imports.chunks.
-        numbers: negative ones, which no ledger gives.
-        calls: when each was meant to be sent (ISO 8601, UTC), and its records.
+        numbers: negative numbers, which no ledger gives.
+        calls: when each was meant to be sent (ISO 8601, UTC), and its number of records.
     """
     connection.execute(
         "INSERT INTO imports.chunks (chunk, dataset, state, rows, bytes, success_count, error_count,"
@@ -251,7 +251,7 @@ def _add_calls(
 
 
 def _add_archive(connection: "DuckDBPyConnection", files: Sequence[Path]) -> None:
-    """An archive without notes, as one call of the time of its newest file."""
+    """Add an archive without notes as one call, with the time of its newest file."""
     at = datetime.fromtimestamp(max(path.stat().st_mtime for path in files), UTC).isoformat()
     counted = f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_listed(files)})"
     ((rows, last),) = connection.execute(

@@ -1,6 +1,6 @@
-"""Whether the warehouse shows the outcomes that the ledger has: a publish notes which state of the ledger it shows.
+"""Whether the warehouse shows the outcomes of the ledger: publishing notes which state of the ledger it shows.
 
-A push that was killed, or stopped while it published, leaves a warehouse that is behind. Everything that asks, asks
+A push that was killed, or stopped while it published, leaves a warehouse that is behind. Every check for this is
 here. What does not belong here: a ledger that is itself behind (`lost_ledger`), and publishing (`publish`).
 """
 
@@ -18,7 +18,7 @@ from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.warehouse.structure.version import ledger_shown
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # `status` must start fast
     import duckdb
 
 _HAS_CALLS = "SELECT 1 FROM imports.chunks LIMIT 1"
@@ -31,9 +31,9 @@ class Behind:
     """How a warehouse is behind its ledger.
 
     Attributes:
-        outcomes: whether it lacks outcomes of calls or rows.
-        input: whether it shows an earlier input.
-        accepted: rows of the current input that the ledger has as accepted, beyond those in the warehouse.
+        outcomes: whether the warehouse lacks outcomes of calls or rows.
+        input: whether the warehouse shows an earlier input.
+        accepted: rows of the current input that the ledger has as accepted, minus those in the warehouse.
     """
 
     outcomes: bool = False
@@ -42,7 +42,7 @@ class Behind:
 
 
 def behind(settings: Settings) -> Behind:
-    """How the warehouse is behind; not at all while a push is under way, which publishes when it ends.
+    """Return how the warehouse is behind; not at all while a push is under way, because it publishes at its end.
 
     Raises:
         StorageError: the warehouse, the ledger or a run's record cannot be read.
@@ -71,13 +71,13 @@ def _compared(settings: Settings) -> Behind:
 
 
 def _shown(warehouse: "duckdb.DuckDBPyConnection") -> str | None:
-    """Which state of the ledger it shows; "": no push has published yet; None: an older program has."""
+    """Return the ledger's state that it shows; "" before the first publish; None if an older program published."""
     shown = ledger_shown(warehouse)
     return None if shown == "" and warehouse.execute(_HAS_CALLS).fetchone() else shown
 
 
 def of_warehouse(settings: Settings) -> Condition:
-    """Whether the warehouse lacks outcomes; that it shows an earlier input is only a notice.
+    """Return a condition that fires if the warehouse lacks outcomes; an earlier input alone is only a notice.
 
     Raises:
         StorageError: as `behind` does.
@@ -101,7 +101,7 @@ def of_warehouse(settings: Settings) -> Condition:
 
 
 def _is_pushing(settings: Settings) -> bool:
-    """Whether another process pushes, also where it publishes or is between two steps of Dagster's."""
+    """Return whether another process pushes, also while it publishes or between two steps of Dagster."""
     running = [one for one in unended(settings.data_dir) if one.status == "running"]
     of_others = [one for run in others_running(settings.data_dir) for one in of_run(settings.data_dir, run)]
     return any(one.activity.startswith(_PUSHING) for one in (*running, *of_others))

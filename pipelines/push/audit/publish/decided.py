@@ -1,4 +1,4 @@
-"""Publishing what a person decided about rows, or what was taken over: it is in the ledger, whatever becomes of this.
+"""Publishes after a decision or after taking over: the ledger keeps these even if publishing fails.
 
 What does not belong here: deciding (`pipelines.push.resolve`), taking over (`push.audit.adopt`), and the tables
 (`publish`).
@@ -17,10 +17,10 @@ _STANDS = "The ledger has what was decided; the warehouse shows it after the nex
 
 
 def publish_decided(settings: Settings) -> None:
-    """`publish_imports` after a decision went on record, or a taking over, which stands whatever becomes of this.
+    """Run `publish_imports` after a decision or a taking over, which is kept even if publishing fails.
 
     Raises:
-        StorageError: it cannot be published.
+        StorageError: the tables cannot be published.
     """
     try:
         with interrupts_deferred():

@@ -1,6 +1,6 @@
-"""The table imports.differences, which each reconciliation replaces.
+"""Writes the table imports.differences, which each reconciliation replaces.
 
-What does not belong here: what differs (`reconcile`), and the other tables of that schema (`publish`).
+What does not belong here: finding the differences (`reconcile`), and the other tables of the schema (`publish`).
 """
 
 import pyarrow as pa
@@ -19,13 +19,13 @@ def publish_differences(settings: Settings, differences: pa.Table, under_way: Ru
     """Replace imports.differences.
 
     Args:
-        settings: where the warehouse lies.
+        settings: the place of the warehouse.
         differences: the columns of `schemas.own_tables.imports.DIFFERENCES`.
-        under_way: the reconciliation that found them, for sync.runs.
+        under_way: the record of the reconciliation that found them, for sync.runs.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
-        StorageError: the disk refused; the warehouse is as it was.
+        StorageError: the disk refused; the warehouse is unchanged.
     """
     with replacing(settings.warehouse) as connection:
         tables = complete(connection)

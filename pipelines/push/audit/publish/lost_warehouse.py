@@ -1,4 +1,4 @@
-"""A warehouse that was lost and made again, or is behind the ledger: a pull fills the tables of what was pushed.
+"""Fills the tables of pushes after a pull, if the warehouse was made again or is behind the ledger.
 
 What does not belong here: filling them (`audit.publish`), and a ledger that was lost (`audit.adopt`).
 """
@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 def publish_missing_imports(settings: Settings) -> None:
-    """Fill the tables of a warehouse that was made again, or lacks outcomes of earlier pushes; for after a pull.
+    """Fill the tables of a warehouse that was made again or lacks outcomes of earlier pushes; called after a pull.
 
-    A pull does not fail over it: what hinders is logged, and the next push publishes.
+    The pull does not fail because of this: problems are logged, and the next push publishes.
 
     Raises:
         StorageError: the warehouse cannot be read.
@@ -36,7 +36,7 @@ def publish_missing_imports(settings: Settings) -> None:
             if ledger is None or not ledger.chunks():
                 return
         with push_lock(settings.data_dir):
-            refuse_older(settings)  # what is published would be taken for all that was sent
+            refuse_older(settings)  # a published archive without notes would count as all that was sent
             publish_imports(settings)
     except TracklySyncError as error:
         _log.warning("The tables of pushed history stay as they are until the next push: %s", error)

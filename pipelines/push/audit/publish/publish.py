@@ -1,7 +1,7 @@
-"""What analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions), in one swap.
+"""Publishes what analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions).
 
-What does not belong here: the rows of its largest table (`records`), differences (`differences`),
-what the columns mean (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
+What does not belong here: the rows of the largest table (`records`), differences (`differences`), the meaning of the
+columns (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
 """
 
 import logging
@@ -39,11 +39,11 @@ _log = logging.getLogger(__name__)
 
 
 def publish_imports(settings: Settings) -> None:
-    """Rebuild the tables from the ledger and the stages; a batch at a time, so that memory stays flat.
+    """Rebuild the tables from the ledger and the stages, in batches, so that memory stays constant.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
-        StorageError: the disk refused; the warehouse is as it was.
+        StorageError: the disk refused; the warehouse is unchanged.
     """
     with (
         existing_ledger(settings) as ledger,
@@ -65,16 +65,16 @@ def publish_imports(settings: Settings) -> None:
 def _fill_all(
     connection: duckdb.DuckDBPyConnection, settings: Settings, ledger: Ledger, *, is_forgotten: bool
 ) -> str:
-    """Fill the tables; returns which state of the ledger they show.
+    """Fill the tables; return the state of the ledger that they show.
 
     Args:
         connection: to the new warehouse, whose tables are empty.
-        settings: where the stages and the archive lie, and what may be published.
+        settings: the place of stages and archive, and what may be published.
         ledger: open.
         is_forgotten: whether `keep_forgotten` has found records that this ledger does not know.
     """
     with ledger.figures() as figures:
-        shown = figures.position().text  # before the rows: what changes later is not shown
+        shown = figures.position().text  # read before the rows: later changes do not count as shown
     calls = ledger.chunks()
     _fill(connection, CHUNKS, calls)
     with ledger.begin() as transaction:
@@ -93,11 +93,11 @@ def _fill_all(
 
 @contextmanager
 def outcomes_published(settings: Settings, ledger: Ledger) -> Iterator[None]:
-    """Publish the outcomes in the end, also of a push that failed.
+    """Publish the outcomes when the block ends, even if the push failed.
 
     Raises:
-        StorageError: they cannot be published. Rows may be in the account by then: the error says what was sent, and
-            names the failure before it, which it would hide otherwise.
+        StorageError: publishing failed. Rows may be in the account already: the error says how many were sent, and
+            quotes the push's own failure, which it would hide otherwise.
     """
     seen = {name: ledger.last_chunk(name) for name in PUSHED}
     failed: TracklySyncError | None = None
@@ -118,7 +118,7 @@ def outcomes_published(settings: Settings, ledger: Ledger) -> Iterator[None]:
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:
-    """Rows of one of the ledger's small tables."""
+    """Insert the rows of one of the ledger's small tables."""
     if not records:
         return
     names = ", ".join(dataset.columns)
@@ -132,7 +132,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
 
 
 def _sent_text(ledger: Ledger, seen: Mapping[str, int]) -> str:
-    """What was sent since some calls, in a sentence; without a figure where the ledger cannot be read.
+    """Return a sentence with the number of rows sent since some calls; without a number if the ledger is unreadable.
 
     Args:
         ledger: open.

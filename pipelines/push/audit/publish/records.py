@@ -1,8 +1,8 @@
-"""The rows of imports.records: of the current input from its stage, of earlier ones from the archive.
+"""The rows of imports.records: those of the current input from its stage, those of earlier ones from the archive.
 
-A row that was sent is published as it was sent, also where its file was corrected since (`archive.corrected`): the
-account has that, and its money is counted. Where it stands, and whether it differs, is by the file.
-What does not belong here: the other tables, and putting them in place (`publish`).
+A row that was sent is published as it was sent, even if its file was corrected since (`archive.corrected`), because
+the account has those values and counts that money. Its place, and whether it differs, come from the file. What does
+not belong here: the other tables, and replacing the warehouse (`publish`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -51,13 +51,13 @@ _KNOWN = {
     "tries": "INTEGER",
     "content": "BIGINT",
 }
-"""The table `known`: the rows that the ledger knows, in types that are small, since a join has to hold them all."""
+"""The table `known`: the rows that the ledger knows, in small types, because a join has to hold them all."""
 
 _KNOWN_OF_REVENUE = {"message_id": "VARCHAR", "amount": "BIGINT"}
-"""What `known` has of revenue alone."""
+"""Columns that `known` has for revenue only."""
 
 _TEXTS = {"identity": "VARCHAR", "outcome": "VARCHAR", "code": "VARCHAR", "message": "VARCHAR"}
-"""The table `texts`: of the few rows that have a code or a message. In `known`, each row would take room for them."""
+"""The table `texts`: the few rows with a code or a message. In `known`, each row would need space for them."""
 
 _HAS_TEXT = (pc.field("code") != "") | (pc.field("message") != "")
 
@@ -69,17 +69,17 @@ _REASON = (
     f" CASE w.outcome {_CAUSES} END)"
     " ELSE nullif(w.message, '') END"
 )
-"""The reason of a row of `texts`, `w`, as SQL: its cause without figures; see `outcomes.cause`."""
+"""SQL for the reason of a row of `texts`, `w`: its cause without figures; see `outcomes.cause`."""
 
 _EVIDENCE = f"nullif(substr(w.message, nullif(instr(w.message, '{EVIDENCE}'), 0)), '')"
-"""The figures that the reason rests on, as SQL; null without any."""
+"""SQL for the figures that the reason rests on; null if there are none."""
 
 _SAME_CONTENT = "a.identity = k.identity AND a.content = k.content"
-"""Whether a row of the archive, `a`, is what the ledger says was sent."""
+"""SQL condition: a row of the archive, `a`, has the content that the ledger says was sent."""
 
 
 replacing_for_records = partial(replacing, memory=duckdb_memory.RECORDS, threads=2)
-"""`replacing`, within the memory of a process that holds what it sent with as well; each thread takes a share."""
+"""`replacing` with the memory limit of a process that also sends; each thread takes a share of the memory."""
 
 
 def insert_records(
@@ -90,7 +90,7 @@ def insert_records(
     Args:
         connection: to the new warehouse; imports.chunks is filled.
         name: sends, clicks or revenue.
-        settings: where the stage and the archive lie, and what may be published.
+        settings: the place of stage and archive, and what may be published.
         ledger: open.
     """
     sent = _make_known(connection, name, ledger)
@@ -111,11 +111,11 @@ def insert_records(
 
 
 def _make_known(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger) -> int:
-    """Make the tables `known` and `texts` of a dataset; how many rows the ledger knows.
+    """Make the tables `known` and `texts` of a dataset; return how many rows the ledger knows.
 
     Args:
         connection: to the new warehouse.
-        name: of the dataset.
+        name: the dataset.
         ledger: open.
     """
     known = _KNOWN | (_KNOWN_OF_REVENUE if name == REVENUE else {})
@@ -127,7 +127,7 @@ def _make_known(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger
         insert(connection, "known", rows.select(list(known)))
         insert(connection, "texts", rows.select(list(_TEXTS)).filter(_HAS_TEXT))
         sent += rows.num_rows
-    pa.default_memory_pool().release_unused()  # it would keep what the batches took beside what DuckDB takes next
+    pa.default_memory_pool().release_unused()  # else Arrow keeps this memory while DuckDB takes more
     return sent
 
 
@@ -137,8 +137,8 @@ class _Staged:
 
     Attributes:
         columns: see `_columns_of_findings`; a stage without `differing` has no codes, places and lines either.
-        has_phones: whether the stage holds more than may be published: it is still to be sent.
-        is_given: whether rows of it were sent with other values; they are in the table `given`.
+        has_phones: whether the stage holds phones that may not be published, because it was not redacted yet.
+        is_given: whether rows of it were sent with other values; these are in the table `given`.
     """
 
     columns: Mapping[str, Collection[str]]
@@ -149,13 +149,13 @@ class _Staged:
 def _records_of_input(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], settings: Settings
 ) -> None:
-    """The rows of the attached stage.
+    """Insert the rows of the attached stage.
 
     Args:
         connection: to the warehouse, with the table `known`.
-        dataset: what the stage holds.
+        dataset: the dataset of the stage.
         files: its archive.
-        settings: what of it may be published, and where the warehouse before lies.
+        settings: what may be published, and the place of the warehouse that is replaced.
     """
     privacy = Privacy.of(settings)
     columns = _columns_of_findings(connection)
@@ -169,10 +169,10 @@ def _records_of_input(
 
 
 def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Take the rows out of `known` that are published with the current input.
+    """Remove the rows from `known` that are published with the current input.
 
-    The ledger says which these are, but for one that knew another input: one that was restored, or one whose push
-    was killed before its input was on record. Two sums tell, where a join would have to hold all of them.
+    The ledger says which rows these are, unless it knew another input: it was restored, or its push was killed before
+    the input was recorded. Two sums show that, where a join would have to hold all rows.
     """
     published = f"FROM imports.records WHERE dataset = '{name}' AND chunk IS NOT NULL"
     sums = "SELECT (count(*), coalesce(sum(hash(identity)), 0)) {}"
@@ -186,13 +186,13 @@ def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 def _records_of_earlier_inputs(
     connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], settings: Settings
 ) -> None:
-    """The rows of `known`, each with what its file has: by the archive, else by the warehouse before.
+    """Insert the rows of `known` with their facts: from the archive, else from the warehouse that is replaced.
 
     Args:
         connection: to the warehouse, with the table `known`.
         name: the dataset.
         files: its archive.
-        settings: what of it may be published, and where the warehouse before lies.
+        settings: what may be published, and the place of the warehouse that is replaced.
     """
     privacy = Privacy.of(settings)
     message = "k.identity" if name != REVENUE else "k.message_id"
@@ -230,7 +230,7 @@ def _records_of_earlier_inputs(
 def _load_earlier(
     connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], warehouse: Path
 ) -> None:
-    """Make the table `earlier`: facts of sent rows that are not in the archive, by the warehouse that is replaced.
+    """Make the table `earlier`: facts of sent rows that are not in the archive, from the warehouse that is replaced.
 
     An earlier version of the program archived nothing.
 
@@ -238,7 +238,7 @@ def _load_earlier(
         connection: to the new warehouse.
         name: the dataset.
         files: its archive.
-        warehouse: the one before.
+        warehouse: the warehouse that is replaced.
     """
     facts = f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT dataset, identity, {_names('r')} FROM"
     if not warehouse.exists():
@@ -246,7 +246,7 @@ def _load_earlier(
         return
     unknown = f" ANTI JOIN {rows_of(files)} AS a ON a.identity = r.identity" if files else ""
     with beside(connection, warehouse, "before"):
-        # an older one lacks columns, or the table
+        # the warehouse of an older program lacks columns, or the table
         where = "database_name = 'before' AND schema_name = 'imports' AND table_name = 'records'"
         has_any = is_any(connection, f"duckdb_tables() WHERE {where}")
         before = " UNION ALL BY NAME FROM before.imports.records" if has_any else ""
@@ -259,8 +259,8 @@ def _load_earlier(
 def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
     """Make the table `rest`: the rows of `known` whose content is not in the archive.
 
-    Rows that the ledger took over have no digest; of those the newest content is added to `earlier`, or that with the
-    amount in the ledger.
+    Rows that the ledger took over have no digest; for these, the archived version with the ledger's amount, else the
+    newest, is added to `earlier`.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE rest AS FROM known AS k"
@@ -279,7 +279,7 @@ def _names(table: str) -> str:
 
 
 def _columns_of_findings(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Collection[str]]:
-    """The columns of `corrected` and `differing` in the attached stage; an older one has fewer, or no such table."""
+    """Return the columns of `corrected` and `differing` in the attached stage; older ones have fewer or no table."""
     if version_of(connection, "stage") == VERSION:
         return FINDINGS
     there = (
@@ -290,11 +290,11 @@ def _columns_of_findings(connection: duckdb.DuckDBPyConnection) -> Mapping[str, 
 
 
 def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
-    """Every row of the current input: its verdict, else what the ledger knows, else pending.
+    """Return the statement that inserts the current input: verdict, else the ledger's outcome, else pending.
 
     Args:
-        dataset: what the stage holds.
-        privacy: what of it may be published.
+        dataset: the dataset of the stage.
+        privacy: what may be published.
         staged: what the stage has.
     """
     code, places, line, differs = (
@@ -331,12 +331,12 @@ def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
 
 
 def _message_and_facts(dataset: Dataset, privacy: Privacy, *, is_given: bool) -> tuple[str, str, str]:
-    """The message and the facts of a row of the current input, as sent, else as in the file; and the join for that.
+    """Return SQL for a row's message and facts, as sent if known, else as in the file; and the join that they need.
 
     Args:
-        dataset: what the stage holds.
-        privacy: what of it may be published.
-        is_given: whether there are rows that were sent otherwise than their file has them.
+        dataset: the dataset of the stage.
+        privacy: what may be published.
+        is_given: whether there are rows that were sent with other values than their file has.
     """
     message = "i.id" if dataset.name == "sends" else "i.message_id"
     facts = facts_by_name(dataset, privacy, "i")
