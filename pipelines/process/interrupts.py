@@ -173,14 +173,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     if not is_main or signal.getsignal(signal.SIGINT) is not interrupt:
         return asyncio.run(work)
     _state.armed = True
-    with asyncio.Runner() as runner:
-        return runner.run(_cancelled_by_interrupt(work))
+    before = _state.count
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(_cancelled_by_interrupt(work))
+    except asyncio.CancelledError:  # outside of the task, whose last step asyncio cancels after its end
+        if _state.count > before:
+            raise KeyboardInterrupt from None
+        raise
 
 
 async def _cancelled_by_interrupt(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # noqa: PLC0415 - as in `run`
 
-    task, loop, before = asyncio.current_task(), asyncio.get_running_loop(), _state.count
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
 
     def cancel() -> None:
         if task:
@@ -190,9 +196,5 @@ async def _cancelled_by_interrupt(work: Coroutine[Any, Any, T]) -> T:
     _state.cancel = cancel
     try:
         return await work
-    except asyncio.CancelledError:
-        if _state.count > before:
-            raise KeyboardInterrupt from None
-        raise
     finally:
         _state.cancel = None

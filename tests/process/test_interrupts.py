@@ -81,9 +81,20 @@ def test_an_import_is_not_interrupted(
     assert seen == []
 
 
-def test_what_another_than_ctrl_c_cancels_stays_cancelled() -> None:
-    async def cancelled() -> None:
-        raise asyncio.CancelledError
+@pytest.mark.parametrize("stops", [0, 1])
+def test_what_is_cancelled_was_stopped_where_ctrl_c_came(seen: list[Any], stops: int) -> None:
+    """Also in the last step of the work, which asyncio cancels after its end; what others cancel stays cancelled."""
 
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(interrupts._cancelled_by_interrupt(cancelled()))
+    async def work() -> None:
+        for _ in range(stops):
+            signal.raise_signal(signal.SIGINT)
+        if not stops:
+            raise asyncio.CancelledError
+
+    given = signal.signal(signal.SIGINT, interrupts.interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt if stops else asyncio.CancelledError):
+            interrupts.run(work())
+    finally:
+        signal.signal(signal.SIGINT, given)
+    assert seen == []
