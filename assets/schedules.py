@@ -7,7 +7,7 @@ not started again. What must not go in: what a job does (`jobs`), and what start
 import dagster as dg
 
 from assets.jobs import pull, sync
-from assets.runs.unfinished import unfinished
+from assets.runs.under_way import under_way
 from pipelines.settings import Settings
 
 
@@ -42,7 +42,7 @@ def _schedule(
         description=f"{description} Left out while the one before is not finished.",
     )
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if busy := unfinished(context.instance, job):
+        if busy := under_way(context.instance, job):
             return dg.SkipReason(f"Run {busy} is not finished.")
         return dg.RunRequest()
 

@@ -11,7 +11,7 @@ import dagster as dg
 from assets.inspection.new_files import from_cursor, look, started, to_cursor, to_watch
 from assets.jobs import push, sync
 from assets.resources import Trackly
-from assets.runs.unfinished import unfinished
+from assets.runs.under_way import under_way
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
@@ -49,7 +49,7 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
                 skip_reason=f"{plural(len(arrivals.growing), 'file')} may not be complete yet: {names}",
                 cursor=cursor,
             )
-        if busy := unfinished(context.instance, push.name, sync.name):
+        if busy := under_way(context.instance, push.name, sync.name):
             return dg.SensorResult(skip_reason=f"Run {busy} is not finished.", cursor=cursor)
         cursor = to_cursor(started(arrivals))
         tags = {"trackly/new_files": str(len(arrivals.new))}

@@ -5,7 +5,7 @@ What must not go in: starting anything (`schedules`, `sensors`).
 
 import dagster as dg
 
-_UNFINISHED = [
+_NOT_ENDED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -14,9 +14,9 @@ _UNFINISHED = [
 ]
 
 
-def unfinished(instance: dg.DagsterInstance, *jobs: str) -> str:
+def under_way(instance: dg.DagsterInstance, *jobs: str) -> str:
     """The id of a run of these jobs that is queued or under way; empty if there is none."""
     for job in jobs:
-        for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1):
+        for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=_NOT_ENDED), limit=1):
             return str(run.run_id)
     return ""
