@@ -1,6 +1,7 @@
 """A local Trackly account that speaks the same API; it shares no code with the client or the engine.
 
-serving ─▶ faults ─▶ requests ─▶ contacts, campaigns, messages, v1 ─▶ account (the state) ─▶ replies; webhooks
+serving ─▶ faults ─▶ requests ─▶ contacts, campaigns, messages, v1 ─▶ account (the state) ─▶ replies (in pages:
+`pagination`); webhooks
 
 `made_up` fills an account, `saved` keeps one in a file. What does not belong here: anything that the product needs.
 """

@@ -1,10 +1,9 @@
-"""What replies are made of: refusals with a code, pages of rows, rows by status.
+"""What replies are made of: refusals with a code, rows by status or by id, written rows.
 
-`per_page` above the documented maximum is lowered to it; values that are no number take the default. What does not
-belong here: what a resource's rows look like (see the folders of the resources).
+What does not belong here: pages of rows (`pagination`), and what a resource's rows look like (see the folders of the
+resources).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +13,10 @@ Reply = tuple[int, Any]
 Refusal = tuple[str, str]
 """Code and error of one record of a bulk call."""
 
-DEFAULT_PER_PAGE = 50
 MAX_RECORDS = 1000
 """Records of a bulk call."""
 MAX_NAMED_ERRORS = 100
 """Failures that a reply names; of more it gives only the number."""
-_DIGITS = re.compile(r"[0-9]+")
-_MOST_DIGITS = 400
-LARGEST_PAGE = {"contacts": 1000}
-"""/api-reference/v2/contacts/list-contacts; 100 elsewhere."""
 
 
 def refused(code: str, error: str, status: int = 400) -> Reply:
@@ -41,36 +35,6 @@ def not_found(what: str = "") -> Reply:
     return refused("not_found", f"{what} not found" if what else "Not found", 404)
 
 
-def page_of(query: Mapping[str, str], resource: str) -> tuple[int, int]:
-    """Page and rows a page that a query asks for."""
-    per_page = min(_number(query.get("per_page"), DEFAULT_PER_PAGE), LARGEST_PAGE.get(resource, 100))
-    return _number(query.get("page"), 1), per_page
-
-
-def paged(resource: str, rows: list[Row], query: Mapping[str, str]) -> Reply:
-    """One page of rows under the resource's name, with `pagination`.
-
-    Args:
-        resource: its name, which the rows stand under.
-        rows: all of them, in order.
-        query: the request's parameters.
-    """
-    page, per_page = page_of(query, resource)
-    some = rows[(page - 1) * per_page : page * per_page]
-    return 200, {resource: some, "pagination": pagination(page, per_page, len(rows))}
-
-
-def pagination(page: int, per_page: int, total: int) -> Row:
-    """What a reply says of its place among all pages.
-
-    Args:
-        page: from 1.
-        per_page: the most rows on a page.
-        total: rows in all.
-    """
-    return {"page": page, "per_page": per_page, "total": total, "total_pages": -(-total // per_page)}
-
-
 def by_status(rows: list[Row], query: Mapping[str, str], hidden: str = "") -> list[Row]:
     """The rows of the status that is asked for; by default all but the hidden one.
 
@@ -86,10 +50,6 @@ def by_status(rows: list[Row], query: Mapping[str, str], hidden: str = "") -> li
 def by_id(rows: list[Row], wanted: object) -> Row | None:
     """The row with an id, as a path writes it."""
     return next((row for row in rows if str(row["id"]) == str(wanted)), None)
-
-
-def _number(text: str | None, default: int) -> int:
-    return max(int(text[:_MOST_DIGITS]), 1) if text is not None and _DIGITS.fullmatch(text) else default
 
 
 def written(status: int, name: str, row: Row, *, wrapped: bool) -> Reply:

@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.campaigns.filters import OF_A_CONDITION, problem_of_filter
 from pipelines.sandbox.campaigns.matching import chooses
+from pipelines.sandbox.pagination import paged
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -18,7 +19,6 @@ from pipelines.sandbox.replies import (
     by_id,
     by_status,
     not_found,
-    paged,
     refused,
     written,
 )

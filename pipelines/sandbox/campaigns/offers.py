@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
+from pipelines.sandbox.pagination import paged
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -14,7 +15,6 @@ from pipelines.sandbox.replies import (
     by_id,
     by_status,
     not_found,
-    paged,
     refused,
     written,
 )

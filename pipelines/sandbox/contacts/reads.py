@@ -1,7 +1,8 @@
 """GET /contacts and /contacts/{phone}, per /api-reference/v2/contacts/list-contacts and get-contact."""
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.replies import Reply, page_of, paged, pagination, refused
+from pipelines.sandbox.pagination import page_of, paged, pagination
+from pipelines.sandbox.replies import Reply, refused
 from pipelines.sandbox.requests.call import Call
 
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from pipelines.sandbox.faults.kinds import Fault
 from pipelines.sandbox.faults.wire import as_json, page, rewritten
-from pipelines.sandbox.replies import Reply, page_of
+from pipelines.sandbox.pagination import page_of
+from pipelines.sandbox.replies import Reply
 
 Struck = Mapping[str, Fault]
 

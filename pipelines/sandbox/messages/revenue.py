@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.campaigns.offers import find_offer
+from pipelines.sandbox.pagination import paged
 from pipelines.sandbox.replies import (
     MAX_NAMED_ERRORS,
     MAX_RECORDS,
@@ -16,7 +17,6 @@ from pipelines.sandbox.replies import (
     Reply,
     Row,
     not_found,
-    paged,
     refused,
 )
 from pipelines.sandbox.requests.call import Call
