@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.sandbox.campaigns.matching import field_of, type_of
+from pipelines.sandbox.campaigns.matching import NO_VALUE, TIMES, field_of, type_of
 from pipelines.sandbox.replies import Refusal, Row
 from pipelines.sandbox.requests.value_checks import is_number, is_text
 from pipelines.sandbox.requests.write_rules import is_plain
@@ -21,8 +21,6 @@ MAX_DEPTH = 100
 """Groups in groups; the vendor states no limit."""
 UNITS = ("days", "hours", "minutes")
 _NUMBERS = ("eq", "ne", "gt", "gte", "lt", "lte")
-_TIMES = ("within", "not_within", "before", "after")
-_NO_VALUE = ("exists", "not_exists")
 _CHOICES = ("eq", "ne", "in", "not_in")
 
 
@@ -35,13 +33,13 @@ class _Kind:
 
 
 KINDS = {
-    "time": _Kind((*_TIMES, *_NO_VALUE), ("last_clicked_at", "last_sent_at", "signup_date")),
+    "time": _Kind((*TIMES, *NO_VALUE), ("last_clicked_at", "last_sent_at", "signup_date")),
     "count": _Kind(_NUMBERS, ("send_count", "click_count", "conversion_count")),
-    "custom_field": _Kind((*_CHOICES, *_NUMBERS[2:], "contains", *_NO_VALUE)),
+    "custom_field": _Kind((*_CHOICES, *_NUMBERS[2:], "contains", *NO_VALUE)),
     "carrier": _Kind((*_CHOICES, "contains")),
     "timezone": _Kind(_CHOICES),
     "revenue": _Kind(
-        (*_NUMBERS, *_TIMES, *_NO_VALUE),
+        (*_NUMBERS, *TIMES, *NO_VALUE),
         ("has_revenue", "revenue_total", "avg_revenue", "conversion_count", "last_revenue_at"),
     ),
     "on_dnc": _Kind(("eq", "ne")),
@@ -108,20 +106,20 @@ def _problem_of_place(given: Mapping[str, Any]) -> Refusal | None:
 def _operators(kind: _Kind, field: Any) -> tuple[str, ...]:
     """The operators that go with a field: of revenue's, one is a time and one is yes or no."""
     if field == "last_revenue_at":
-        return (*_TIMES, *_NO_VALUE)
+        return (*TIMES, *NO_VALUE)
     if field == "has_revenue":
         return _NUMBERS[:2]
-    without = _TIMES if kind is KINDS["revenue"] else ()
+    without = TIMES if kind is KINDS["revenue"] else ()
     return tuple(name for name in kind.operators if name not in without)
 
 
 def _problem_of_value(name: str, given: Mapping[str, Any]) -> Refusal | None:
     operator, value = given["operator"], given.get("value")
-    if operator in _NO_VALUE:
+    if operator in NO_VALUE:
         return None
     if not _fits(name, field_of(given), operator, value):
         return f"missing_{name}_value", f"{operator} needs a value of its own kind"
-    if operator in _TIMES and given.get("unit") not in UNITS:
+    if operator in TIMES and given.get("unit") not in UNITS:
         return "invalid_time_unit", f"unit is one of {', '.join(UNITS)}"
     return None
 
@@ -130,7 +128,7 @@ def _fits(name: str, field: Any, operator: str, value: Any) -> bool:
     """Whether a condition's value is of the kind that its type, field and operator need."""
     if operator in ("in", "not_in"):
         return _are_plain(value)
-    if operator in _TIMES:
+    if operator in TIMES:
         return is_number(value) and bool(value >= 0)
     if name == "count" or (name == "revenue" and field != "has_revenue"):
         return is_number(value)

@@ -25,9 +25,11 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "not_in": lambda found, values: found not in values,
     "contains": lambda found, part: str(part).lower() in str(found).lower(),
 }
+TIMES = ("within", "not_within", "before", "after")
+"""Operators that compare a time with so many units before now."""
+NO_VALUE = ("exists", "not_exists")
+"""Operators that take no value."""
 _PLAIN = ("carrier", "timezone")
-_TIMES = ("within", "not_within", "before", "after")
-_SEPARATE = ("exists", "not_exists")
 
 
 def chooses(group: Row, now: datetime, *, never_is_old: bool = True) -> Test:
@@ -58,10 +60,10 @@ def field_of(condition: Mapping[str, Any]) -> Any:
 
 def _condition(condition: Row, now: datetime, never_is_old: bool) -> Test:
     found = _value(condition)
-    if condition["operator"] in _SEPARATE:
+    if condition["operator"] in NO_VALUE:
         wanted = condition["operator"] == "exists"
         test: Test = lambda row: (found(row) is not None) == wanted  # noqa: E731 - one of three
-    elif condition["operator"] in _TIMES:
+    elif condition["operator"] in TIMES:
         test = _in_time(condition, found, now, never_is_old)
     else:
         test = _compared(condition, found)
