@@ -2,8 +2,8 @@
 
 arguments ─▶ app ─▶ commands ─▶ the engine ─▶ terminal (people, or JSON for programs)
 
-`shared` is what several commands need; `reference` and `error_messages` write pages of the documentation. Modules
-here import the engine inside their functions, so that `--help` and `status` answer at once. What does not belong
+`shared` holds code that several commands need; `reference` and `error_messages` write pages of the documentation.
+Modules here import the engine inside their functions, so that `--help` and `status` start fast. What does not belong
 here: anything that another program would want to call.
 """
 
@@ -17,13 +17,16 @@ from pipelines.cli.terminal.streams import remarks, results
 from pipelines.process.exit_codes import STOPPED
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
-"""Imports after the start make many objects and no garbage; Python would look through them after every 700."""
+"""Imports after the start make many objects and no garbage.
+
+By default Python would look for garbage after every 700 objects.
+"""
 
 
 def main() -> None:
     """Entry point of `trackly-sync`; Ctrl-C before and after the work of a command ends it without a traceback."""
     signal.signal(signal.SIGINT, lambda *_: _stop_before_work())
-    gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of a start
+    gc.disable()  # imported objects stay: a search for garbage among them takes a tenth of a start
     sys.stdout, sys.stderr = sys.stdout and results(sys.stdout), sys.stderr and remarks(sys.stderr)
     from pipelines.cli.app import app  # noqa: PLC0415 - it takes a while, and Ctrl-C may come then
 
@@ -35,7 +38,7 @@ def main() -> None:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         signal.signal(signal.SIGINT, lambda *_: _leave(code))
-        gc.freeze()  # the process ends with all of it
+        gc.freeze()  # these objects live until the process ends
         raise
 
 
@@ -45,7 +48,7 @@ def _stop_before_work() -> None:
 
 
 def _leave(code: int) -> None:
-    """End as the command has ended, without waiting for what the interpreter still puts away."""
+    """End the process with the command's exit code, without waiting for the interpreter's cleanup."""
     with suppress(OSError, ValueError):  # the reader of our output has gone
         sys.stdout.flush()
     os._exit(code)

@@ -74,7 +74,7 @@ _REFUSING = ("pull", "push", "replay", "resolve", "adopt", "reconcile")
 
 
 class _Top(Group):
-    """All commands; those that are not asked for are not loaded."""
+    """The group of all commands; a command is loaded only when it is called."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -82,7 +82,7 @@ class _Top(Group):
         self.commands = commands  # type: ignore[assignment] # nothing adds a command later
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
-        """The commands in the groups of `COMMANDS`."""
+        """Yield the commands in the groups of `COMMANDS`."""
         for title, commands in groupby(COMMANDS, lambda command: command.panel):
             yield title, [(command.name, command.short) for command in commands]
 
@@ -114,7 +114,7 @@ def _shared(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    del show_version  # its callback has dealt with it
+    del show_version  # its callback has shown the version
     exits.verbose.set(verbose)
     log_to_terminal(verbose)
     _keep_private()

@@ -1,8 +1,7 @@
-"""The messages that errors can have, read out of the code, for the page on troubleshooting.
+"""The messages of errors, read from the code, for the page on troubleshooting.
 
-`python -m pipelines.cli.reference` writes docs/troubleshooting.md from its marker on; a test holds the page to the
-code.
-What does not belong here: causes, which the page explains above the marker.
+`python -m pipelines.cli.reference` writes docs/troubleshooting.md below its marker; a test compares the page with the
+code. What does not belong here: causes, which the page explains above the marker.
 """
 
 import ast
@@ -19,14 +18,14 @@ from pipelines import errors
 DOCUMENT = Path("docs/troubleshooting.md")
 MARKER = "<!-- from here on: python -m pipelines.cli.reference -->\n"
 _PLACE = "…"
-"""Stands for what a message fills in."""
+"""Stands for a value that a message fills in."""
 
 _LEFT_OUT = ("sandbox",)
-"""Rooms whose errors no user of the product meets."""
+"""Packages whose errors users do not see."""
 
 
 class Message(NamedTuple):
-    """One error: its class, what it says, and the remedy; what is filled in is an ellipsis."""
+    """One error: its class, its message and its remedy, with an ellipsis for each value."""
 
     kind: str
     message: str
@@ -34,14 +33,14 @@ class Message(NamedTuple):
 
 
 def messages() -> list[Message]:
-    """Every error that is made with its text in place, each once, in order."""
+    """Return every error whose text stands where it is raised, each once, in order."""
     root = Path(pipelines.__file__).parent
     paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in _LEFT_OUT]
     return sorted({found for path in paths for found in _of(path)})
 
 
 def page(above: str) -> str:
-    """The page: what stands above the marker, and the messages by class.
+    """Return the page: the text above the marker, and the messages by class.
 
     Args:
         above: the text up to the marker.
@@ -80,7 +79,7 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def _constants(path: Path) -> dict[str, str]:
-    """The texts that a module's constants stand for, its own and those that it imports from the engine."""
+    """Return the texts of a module's constants, its own and those that it imports from the engine."""
     found: dict[str, str] = {}
     for node in _parsed(path).body:
         match node:
@@ -94,7 +93,7 @@ def _constants(path: Path) -> dict[str, str]:
                 text = _text(value, found)
                 if (
                     text != _PLACE and not text.isdigit()
-                ):  # a bound or a version: it changes, the text does not
+                ):  # a bound or a version is a value, not part of the text
                     found[name] = text
     return found
 
@@ -104,11 +103,11 @@ def _is_among(name: str, imported: ast.ImportFrom) -> bool:
 
 
 def _text(node: ast.expr, constants: Mapping[str, str]) -> str:
-    """What an expression says, as far as that is known without running it.
+    """Return the text of an expression, as far as it is known without running the code.
 
     Args:
         node: the expression.
-        constants: of the module that it stands in.
+        constants: the texts of the module's constants.
     """
     match node:
         case ast.Constant(value=value):
@@ -127,7 +126,7 @@ def _text(node: ast.expr, constants: Mapping[str, str]) -> str:
 
 
 def _counted(call: ast.Call, constants: Mapping[str, str]) -> str:
-    """What `humanize.plural` and `humanize.form` fill in, as it is for several."""
+    """Return the plural form that `humanize.plural` or `humanize.form` fills in."""
     nouns = [_text(noun, constants) for noun in call.args[1:]]
     match call.func:
         case ast.Name("plural"):
@@ -143,5 +142,5 @@ def _cell(text: str) -> str:
 
 
 def rewritten(text: str) -> str:
-    """The page, made again below its marker."""
+    """Return the page with the part below its marker written again."""
     return page(text.partition(MARKER)[0])

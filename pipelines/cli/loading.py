@@ -1,4 +1,4 @@
-"""Commands that are loaded when they are asked for, so that the others cost nothing.
+"""Commands that are imported only when they are called, so that other commands start faster.
 
 What does not belong here: which commands there are (`app`).
 """
@@ -14,14 +14,14 @@ from pipelines.cli.terminal.help import Command
 
 
 class LazyCommand(NamedTuple):
-    """A command that is loaded when it is asked for.
+    """A command that is imported when it is called.
 
     Attributes:
-        panel: the group that help shows it in.
-        name: what it is called.
-        module: where it lies, in `pipelines.cli.commands`.
-        short: what it does, in a few words.
-        function: of the module; "" for its `app`, a group of commands.
+        panel: the group in the help.
+        name: the command's name.
+        module: its module in `pipelines.cli.commands`.
+        short: its purpose in a few words.
+        function: its function in the module; "" for the module's `app`, a group of commands.
     """
 
     panel: str
@@ -31,7 +31,7 @@ class LazyCommand(NamedTuple):
     function: str = ""
 
     def load(self) -> Any:
-        """The command."""
+        """Import and return the command."""
         module = import_module(f"pipelines.cli.commands.{self.module}")
         if not self.function:
             return typer.main.get_group(module.app)
@@ -41,10 +41,10 @@ class LazyCommand(NamedTuple):
 
 
 class LazyCommands(Mapping[str, Any]):
-    """Commands by name, each loaded when it is asked for.
+    """Commands by name, each imported when it is called.
 
     Args:
-        commands: by name, where they lie.
+        commands: the commands by name.
     """
 
     def __init__(self, commands: Mapping[str, LazyCommand]) -> None:

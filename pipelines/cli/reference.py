@@ -1,7 +1,7 @@
 """The reference pages of the documentation, derived from the code: commands, settings, exit codes and errors.
 
-`python -m pipelines.cli.reference` writes docs/reference.md, and the messages of docs/troubleshooting.md; tests hold
-both to the code. What does not belong here: tables (`schemas.dictionary`).
+`python -m pipelines.cli.reference` writes docs/reference.md, and the messages of docs/troubleshooting.md; tests
+compare both with the code. What does not belong here: tables (`schemas.dictionary`).
 """
 
 import inspect
@@ -41,7 +41,7 @@ _SAID = re.compile(r"\bdefault:? (.+?)(?:[.;](?: |$)|$)", re.IGNORECASE)
 
 
 def reference() -> str:
-    """The whole document as Markdown."""
+    """Return the complete document as Markdown."""
     parts = [
         "# Reference",
         "Generated from the code by `python -m pipelines.cli.reference`; do not edit by hand.",
@@ -78,7 +78,7 @@ def _commands() -> list[str]:
 
 
 def _leaves(group: Any, above: str = "") -> list[tuple[str, Any]]:
-    """The commands that do something, each by its full name."""
+    """Yield the commands without subcommands, each with its full name."""
     found = []
     for name, command in sorted(group.commands.items()):
         within = hasattr(command, "commands")
@@ -94,7 +94,7 @@ def _parameter(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    """What holds without the argument."""
+    """Return the default of an argument."""
     value = default_of(parameter)
     if value:
         return f"`{value}`"
@@ -104,7 +104,7 @@ def _default(parameter: Any) -> str:
 
 
 def _none(meaning: str) -> str:
-    """Where there is no fixed default, the meaning may say what holds."""
+    """Return the default that the description names, if there is no fixed default."""
     found = _SAID.search(meaning)
     return found[1].replace("|", "\\|") if found else "none"
 

@@ -2,8 +2,8 @@
 
 arguments ─▶ the engine ─▶ `terminal` (text, tables, JSON)
 
-There are as many modules as commands, in one folder, so that a command is found by its name: the groups of the help
-are in `app`. `rollback` has `replay` as well. What a long command prints is in a module of its own, whose name begins
-with the command's: `push_dry_run`, `push_results`, `resolve_emptied`, `resolve_lists`. What does not belong here: how
-commands end and which arguments they share (`shared`), and anything that another program would want to call.
+Each command has a module in this folder, so that it is found by its name. `app` has the groups of the help. `replay`
+is in the module `rollback`. The output of a long command is in a separate module whose name begins with the command's
+name: `push_dry_run`, `push_results`, `resolve_emptied`, `resolve_lists`. What does not belong here: how commands end
+and which arguments they share (`shared`), and anything that another program would want to call.
 """

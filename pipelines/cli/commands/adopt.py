@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @guarded
 def adopt(as_json: AsJson = False) -> int:
-    """Take over into the ledger what the warehouse and the archive know of revenue that was sent.
+    """Take over sent revenue from the warehouse and the archive into a lost ledger.
 
-    For a ledger that was lost, or restored from a backup: it does not know what was sent since, and revenue that is
-    sent again counts twice, so that `push` refuses to go on. Put the latest ledger back if there is one. If not, this
-    enters what `imports.records` and `parquet/imports` have: what was accepted is not sent again, also where the
-    ledger has it in doubt or pending, and what had no answer is in doubt.
+    Use this after the ledger was lost, or restored from a backup. Such a ledger lacks the rows sent since. Revenue
+    that is sent again counts twice, so `push` refuses to run. Restore the latest ledger if there is one. If not, this
+    command takes over the rows of `imports.records` and `parquet/imports`. Accepted rows are not sent again, also if
+    the ledger has them in doubt or pending. Rows without an answer are in doubt.
 
     Examples:
     - `trackly-sync adopt`: then `trackly-sync push`.

@@ -1,4 +1,4 @@
-"""`trackly-sync alerts`: what alerts now, sent to the webhook where that has changed; for cron to run."""
+"""`trackly-sync alerts`: shows current alerts and sends changes to the webhook; for cron."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,16 +26,14 @@ if TYPE_CHECKING:  # help answers at once
 @guarded
 def alerts(
     test: Annotated[bool, typer.Option("--test", help="Send a test message, and nothing else.")] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 1 where something alerts now.")
-    ] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if there are alerts.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check everything that can alert, and send what has begun or ended since the last message.
+    """Check all conditions, and send a message for each that began or ended since the last message.
 
-    Pulls and pushes do this by themselves. Run it from cron as well: data that no run refreshes goes stale without
-    anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows. It ends with 0 also where
-    something alerts, since it has done its work; --exit-code is for a check in CI.
+    Pulls and pushes do the same check. Run this command from cron as well, for data that no run refreshes. It sends
+    messages only if TRACKLY_ALERT_WEBHOOK is set, and shows the alerts otherwise. It ends with 0 also if there are
+    alerts; --exit-code is for a check in CI.
 
     Examples:
     - `trackly-sync alerts --test`: does the webhook take messages?
@@ -68,7 +66,7 @@ def alerts(
 
 
 def _check_way(settings: Settings) -> None:
-    """See that a proxy on the way to the webhook can be used, before anything is judged.
+    """Check that a proxy on the way to the webhook can be used, before the conditions are checked.
 
     Raises:
         SettingsError: it cannot.
@@ -100,11 +98,11 @@ def _send_test(settings: Settings) -> None:
 
 
 def show(found: "Sequence[Condition]", reported: Mapping[str, str]) -> None:
-    """Each condition in short lines, also where they go into a mail: what, since when, what to do.
+    """Show each condition in short lines, which also suit a mail: the problem, its beginning, the remedy.
 
     Args:
-        found: all that were judged.
-        reported: since when those are wrong that the webhook knows of, by name.
+        found: all conditions that were checked.
+        reported: by name, when each condition began that the webhook was told of.
     """
     firing = [condition for condition in found if condition.firing]
     by_text: dict[tuple[str, str], list[Condition]] = {}

@@ -1,4 +1,4 @@
-"""`trackly-sync demo`: the whole product against an embedded account, through the Dagster jobs."""
+"""`trackly-sync demo`: pull, push and reconcile with an embedded account, through the Dagster jobs."""
 
 import os
 import shlex
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _ACCOUNT = "account.json"
 
 _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
-"""What the environment may say of the real account's data; the demo has its own."""
+"""Settings for the real account's data that the environment may have; the demo has values of its own."""
 
 _HOST = "127.0.0.1"
 _PORT, _MOST_PORT = 3000, 65_535
@@ -45,7 +45,7 @@ FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY re
 
 
 class _Made(NamedTuple):
-    """A demo that has run: rows of its export that are bad on purpose, those that repeat others, and seconds."""
+    """Figures of a demo that has run: bad rows of its export, repeated rows, and seconds."""
 
     bad: int
     repeated: int
@@ -61,7 +61,7 @@ def demo(
     pages: Annotated[
         bool,
         typer.Option(
-            "--ui", help="Then serve Dagster's pages and the account; a demo that has run goes on as it was."
+            "--ui", help="Then serve Dagster's pages and the account; a demo that has run is used as it is."
         ),
     ] = False,
     port: Annotated[
@@ -72,14 +72,14 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Sandbox → pull → push → reconcile, with a summary; no key, no network.
+    """Run sandbox, pull, push and reconcile, and show a summary; needs no key and no network.
 
-    A local account is made up and served, an export of another platform (some rows bad on purpose) is written, and
-    the Dagster job `sync` pulls, pushes and reconciles.
+    The demo serves a made-up local account and writes an export of another platform (some rows are bad on purpose).
+    Then the Dagster job `sync` pulls, pushes and reconciles.
 
     Examples:
     - `trackly-sync demo`: once through, in about a minute.
-    - `trackly-sync demo --json`: what came of it, for a program; the progress is on standard error.
+    - `trackly-sync demo --json`: the result for a program; the progress is on standard error.
     - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
     _check_partners(pages=pages, as_json=as_json, port=port)
@@ -95,7 +95,7 @@ def demo(
 
 
 def _check_partners(*, pages: bool, as_json: bool, port: int | None) -> None:
-    """See that options go together.
+    """Check that the options can be combined.
 
     Raises:
         UsageError: they do not.
@@ -107,7 +107,7 @@ def _check_partners(*, pages: bool, as_json: bool, port: int | None) -> None:
 
 
 def _check_served(data_dir: Path, port: int) -> None:
-    """See that the pages can be served, before a demo runs for a minute, or anything is shown of them.
+    """Check that the pages can be served, before a demo runs for a minute and before anything is shown.
 
     Raises:
         BusyError: a `ui` serves the folder.
@@ -123,7 +123,7 @@ def _check_served(data_dir: Path, port: int) -> None:
 
 
 def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
-    """The whole product once, from an empty folder."""
+    """Run the demo once, from an empty folder."""
     started = time.monotonic()
     empty(data_dir)
     from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
@@ -145,7 +145,7 @@ def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
 
 
 def _serve(data_dir: Path, port: int) -> int:
-    """The account as the demo has left it, and Dagster's pages on the demo's data, until Ctrl-C."""
+    """Serve the account as the demo has left it, and Dagster's pages for the demo's data, until Ctrl-C."""
     from pipelines.sandbox import API_KEY, load, running, save  # noqa: PLC0415 - help is quick
 
     try:
@@ -170,7 +170,7 @@ def _serve(data_dir: Path, port: int) -> int:
 
 
 def _environment(url: str, data_dir: Path) -> dict[str, str]:
-    """Nothing of the real account's settings, and all of the demo's."""
+    """Return the environment with the demo's settings and without those of the real account."""
     from pipelines.sandbox import API_KEY  # noqa: PLC0415 - help is quick
 
     resembling = {one.name for one in misspelt()}
@@ -183,26 +183,26 @@ def _environment(url: str, data_dir: Path) -> dict[str, str]:
         "TRACKLY_API_KEY": API_KEY,
         "TRACKLY_BASE_URL": url,
         "TRACKLY_DATA_DIR": str(data_dir.absolute()),
-        # a proxy of this machine is not for an account of this process
+        # a proxy must not be used for an account in this process
         "NO_PROXY": "*",
         "no_proxy": "*",
-        "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
+        "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the demo
         "DAGSTER_HOME": str(dagster_home(data_dir)),
     }
 
 
 def _run_job(environment: dict[str, str], folder: Path, to: TextIO | None) -> int:
-    """Run the Dagster job `sync` in a process of its own: this room does not know Dagster.
+    """Run the Dagster job `sync` in a separate process, since this package must not import Dagster.
 
-    Its output goes where ours does, or elsewhere. It runs in the demo's folder, where no .env says anything: its
-    ledger and history would be the real account's.
+    Its output goes to our output, or to the file given. It runs in the demo's folder, which has no .env: with the
+    working folder's .env, it would use the real account's ledger and history.
     """
     command, safe = module_command("assets.runs.in_process", "sync"), safe_environment(environment)
     with subprocess.Popen(command, env=safe, cwd=folder, stdout=to, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()
         except KeyboardInterrupt:
-            job.send_signal(signal.SIGINT)  # in a process group of its own, the terminal does not stop it
+            job.send_signal(signal.SIGINT)  # the terminal's Ctrl-C does not reach its process group
             job.wait()
             raise
 

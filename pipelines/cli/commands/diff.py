@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _PERSONAL = ("phone_number", "custom_fields", "extra", "message", "blasts", "filter")
-"""Columns whose values are masked unless somebody asks for them; `extra` holds fields of unknown meaning."""
+"""Columns whose values are masked unless --show-values is given; `extra` holds fields of unknown meaning."""
 
 
 @guarded
@@ -122,7 +122,7 @@ def _example(column: str, change: "Change", *, show_values: bool) -> dict[str, A
 
 
 def _shown(values: Mapping[str, Any], *, show_values: bool) -> dict[str, Any]:
-    """Values as JSON has them; personal ones masked."""
+    """Return the values for JSON, with personal ones masked."""
     from pipelines.push.findings.values import shown  # noqa: PLC0415 - help answers at once
 
     return {

@@ -1,4 +1,4 @@
-"""`trackly-sync doctor`: each thing that can be wrong, with a verdict and a remedy."""
+"""`trackly-sync doctor`: checks, each with a verdict and a remedy."""
 
 import asyncio
 import platform
@@ -27,7 +27,7 @@ from pipelines.text.urls import host_of, is_loopback, plain_file, shown
 
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
 _IN_DATA = ("privacy", "warehouse", "ledger", "webhooks")
-"""Checks of what the data directory holds."""
+"""Checks of the data directory's contents."""
 _OTHER_PLACE = (
     "Set TRACKLY_DATA_DIR to a folder that this user may write to; it is made where it does not exist."
 )
@@ -41,9 +41,9 @@ class Finding:
     Attributes:
         check: its name.
         verdict: ok, warn or fail.
-        found: what there is.
-        remedy: what to do about it; may be empty.
-        exit_code: what the command ends with where it fails.
+        found: the state that was found.
+        remedy: what to do; may be empty.
+        exit_code: the command's exit code if this check fails.
     """
 
     check: str
@@ -57,13 +57,13 @@ class Finding:
 def doctor(
     as_json: AsJson = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Take from others what they may do in the data directory.")
+        bool, typer.Option("--fix", help="Remove other users' access to the data directory.")
     ] = False,
 ) -> int:
     """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
 
-    Exit code 0 where nothing fails, 1 where something does, 2 where it is a setting that is malformed or missing, or
-    that pulls and pushes refuse.
+    Exit code 0 if no check fails, 1 if one fails, 2 if the cause is a setting that is malformed or missing, or that
+    pulls and pushes refuse.
 
     Examples:
     - `trackly-sync doctor`: before the first pull, and when something fails.
@@ -125,7 +125,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("metrics", _metrics),
     ]
     has_folder = False
-    with suppress(OSError):  # a name that is too long, which the check of the directory says
+    with suppress(OSError):  # a name that is too long; the check of the directory reports it
         has_folder = _there(settings.data_dir).is_dir()
     for name, check in checks:
         if name in _IN_DATA and not has_folder:
@@ -141,7 +141,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _names(settings: Settings) -> Finding:
-    """Which settings are given, and which TRACKLY_ variables are no setting."""
+    """Check which settings are given, and which TRACKLY_ variables are not settings."""
     if empty := blank():
         text = f"{', '.join(empty)}: given without a value, so pulls and pushes refuse to run"
         return Finding("settings", "fail", text, "Give it a value, or take it out.", SettingsError.exit_code)
@@ -172,14 +172,14 @@ def _key(settings: Settings) -> Finding:
 
 
 def _api(settings: Settings) -> Finding:
-    """Ask for the lists: whether the host answers, and takes the key."""
+    """Request the lists, to check that the host answers and accepts the key."""
     if settings.api_key is None:
         return Finding("API", "warn", f"{shown(settings.base_url)} not asked without a key")
     from pipelines.trackly.client import TracklyClient  # noqa: PLC0415 - other checks do not need it
     from pipelines.trackly.replies.pages import get_page  # noqa: PLC0415 - the same
 
     async def ask() -> float:
-        # one short try: a doctor is not to be waited for
+        # one short attempt, so that doctor stays fast
         hasty = settings.model_copy(update={"retry_seconds": 0.0, "timeout_seconds": 10.0})
         async with TracklyClient(hasty) as client:
             started = time.perf_counter()
@@ -194,7 +194,7 @@ def _api(settings: Settings) -> Finding:
 
 
 def _way(settings: Settings) -> str:
-    """Which proxy and certificates of the environment are used on the way there."""
+    """Describe the proxy and certificates of the environment that requests to the API use."""
     from pipelines.trackly.transport.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
     from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - the same
 
@@ -222,7 +222,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _there(folder: Path) -> Path:
-    """The folder, or what there is of the path to it."""
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 

@@ -37,10 +37,10 @@ def dbt(
 ) -> int:
     """Write a dbt project over the warehouse: every table as a source, with descriptions and tests.
 
-    It has a source for each schema (main, imports, quarantine, sync, marts), tests of every key, of known values and
-    of references, a profile that attaches the warehouse read-only (dbt-duckdb), and an example model. It is made from
-    the declarations of this version: no data is read, and no warehouse is needed. Run it again after an upgrade:
-    files that are as they were written are replaced; where one was changed, nothing is written without --force.
+    The project has a source for each schema (main, imports, quarantine, sync, marts), tests of every key, of known
+    values and of references, a profile that attaches the warehouse read-only (dbt-duckdb), and an example model. It
+    is made from the declarations of this version, without reading data, and needs no warehouse. Run it again after an
+    upgrade: unchanged files are replaced. If you changed a file, nothing is written without --force.
 
     Examples:
     - `trackly-sync export dbt`: into dbt/ of this folder; then `cd dbt`, `pip install dbt-duckdb`, `dbt build`.

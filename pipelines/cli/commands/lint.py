@@ -1,4 +1,4 @@
-"""`trackly-sync lint`: what to see to before the next send, out of the mart `campaign_lint`.
+"""`trackly-sync lint`: problems to fix before the next send, from the mart `campaign_lint`.
 
 What does not belong here: what is looked for (`marts/campaign_lint.sql`).
 """
@@ -31,11 +31,11 @@ _QUERY = (
 
 @guarded
 def lint(as_json: AsJson = False) -> int:
-    """Check campaigns before a send: what is paused, archived or missing, sends that meet, quiet hours, segments.
+    """Check campaigns before a send: paused, archived or missing parts, overlapping sends, quiet hours, segments.
 
-    It looks at active creatives and at schedules that are on, as the last pull saw them. Exit code 0 where nothing is
-    wrong (notices, of what is not known or was not pulled, do not count), 3 where there are errors or warnings, of
-    which rows in quarantine are one.
+    The check covers active creatives and schedules that are on, as of the last pull. Exit code 3 if there are errors
+    or warnings, and 0 otherwise. Rows in quarantine are a warning. Notices, about facts that are not known or were
+    not pulled, do not count.
 
     Examples:
     - `trackly-sync lint`
@@ -54,10 +54,10 @@ def lint(as_json: AsJson = False) -> int:
 
 
 def _pulled(settings: Settings) -> dict[str, str]:
-    """When each of the datasets was pulled that the findings rest on.
+    """Return when each dataset was pulled that the findings are based on.
 
     Raises:
-        NothingYetError: none of them was: nothing found would say nothing.
+        NothingYetError: none of them was pulled, so an empty result would say nothing.
         StorageError: there is no warehouse, or it cannot be read.
     """
     from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once

@@ -1,4 +1,4 @@
-"""`trackly-sync logs`: what one run logged, from the file that is kept of it."""
+"""`trackly-sync logs`: the log of one run, from its log file."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def logs(
         bool, typer.Option("--json", help="One JSON object on a line, with all figures.")
     ] = False,
 ) -> int:
-    """What a run logged: what began and ended, what was tried again and why, what was quarantined.
+    """Show the log of a run: activities that began and ended, retries with reasons, quarantined rows.
 
     Logs of the last 500 runs are kept in logs/ of the data directory, without keys and personal data.
 
@@ -48,7 +48,7 @@ def logs(
 
 
 def _chosen(files: dict[str, Path], begin: str | None) -> Path:
-    """The file of the last run, or of the one that begins so.
+    """Return the log file of the last run, or of the run whose id begins as given.
 
     Raises:
         NothingYetError: there is none yet.

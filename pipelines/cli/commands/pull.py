@@ -57,14 +57,16 @@ def pull(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Full, consistent snapshots, validated, and published in one swap.
+    """Make full, consistent snapshots, validate them, and publish them in one swap.
 
     Examples:
-    - `trackly-sync pull`: all that the account serves. One without creatives, audiences or schedules is no error.
+    - `trackly-sync pull`: all datasets of the account. If it has no creatives, audiences or schedules, this is no
+      error.
     - `trackly-sync pull contacts offers`: these two.
-    - `trackly-sync pull audiences --measure`: sizes counted now. Nothing else that a pull does writes to the account.
+    - `trackly-sync pull audiences --measure`: count sizes now. No other pull writes to the account.
 
-    Readers of warehouse.duckdb are never locked out. A pull that fails or is stopped changes nothing that they see.
+    Readers of warehouse.duckdb are never locked out. A pull that fails or is stopped changes no data that readers
+    see.
     """
     names = chosen(datasets, PULLED)
     for option, is_given, about in (
@@ -99,7 +101,7 @@ def pull(
 
 
 def _document(done: "Pulled") -> dict[str, Any]:
-    """What was pulled, for programs."""
+    """Return the result of a pull as a document for programs."""
     return {
         **{name: pull_json(manifest) for name, manifest in _manifests(done).items()},
         **{name: {"skipped": why} for name, why in done.skipped.items()},
@@ -111,7 +113,7 @@ def _manifests(done: "Pulled") -> dict[str, Manifest]:
 
 
 def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool) -> None:
-    """Have the account count its audiences, by what it has of them now; on record as the command that does it."""
+    """Have the account count its audiences; the run is recorded under the name of this command."""
     from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
     from pipelines.runs.recording import new_run_id, part_of  # noqa: PLC0415 - the same
@@ -132,11 +134,11 @@ def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool)
 
 
 def _show(names: Sequence[str], done: "Pulled", seconds: float) -> None:
-    """What was pulled, for people.
+    """Show the result of a pull for people.
 
     Args:
         names: the datasets asked for.
-        done: what came of it.
+        done: the result.
         seconds: how long it took.
     """
     manifests = _manifests(done)

@@ -64,7 +64,7 @@ def push(
     ignore_unread: Annotated[
         bool,
         typer.Option(
-            "--ignore-unread", help="Go on without files that are named like a dataset but not read."
+            "--ignore-unread", help="Continue without files that are named like a dataset but cannot be read."
         ),
     ] = False,
     no_wait: Annotated[
@@ -78,13 +78,14 @@ def push(
         bool,
         typer.Option(
             "--same-rows-count",
-            help="Held revenue that may be there twice: they are separate sales, send them.",
+            help="Held revenue that may be there twice: the rows are separate sales, send them.",
         ),
     ] = False,
     same_rows_once: Annotated[
         bool,
         typer.Option(
-            "--same-rows-once", help="Held revenue that may be there twice: they are one sale, leave them."
+            "--same-rows-once",
+            help="Held revenue that may be there twice: the rows are one sale, leave them.",
         ),
     ] = False,
     reason: Annotated[
@@ -97,19 +98,21 @@ def push(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Send history that is not in the account yet; running it again sends nothing twice.
+    """Send history that is not in the account yet; running the command again sends nothing twice.
 
     Examples:
-    - `trackly-sync push --dry-run`: what would be sent, and what not and why.
+    - `trackly-sync push --dry-run`: rows that would be sent, and rows that would not, with reasons.
     - `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
     - `trackly-sync push sends --from export/sends.csv`: one file.
-    - `trackly-sync push --month 2026-10`: one month of years, to begin with.
-    - `trackly-sync push --same-rows-once --reason "exports overlap"`: held revenue is one sale.
+    - `trackly-sync push --month 2026-10`: only one month, as a first step.
+    - `trackly-sync push --same-rows-once --reason "exports overlap"`: held rows are the same sale.
 
-    `--json` has the outcomes of the input by dataset, and `run`: what this push sent, found accepted and left out.
+    `--json` has the outcomes of the input by dataset, and `run`: rows that this push sent, found accepted and left
+    out.
 
-    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE) or
-    differ from what was sent earlier; or revenue waits to be settled, or is perhaps there twice.
+    You can stop a push at any time and run it again. Exit code 3: done, but rows were left out
+    (TRACKLY_PUSH_LEFT_OUT_SHARE) or differ from the rows sent earlier; or revenue waits to be settled, or is perhaps
+    there twice.
     """
     names = chosen(datasets, PUSHED)
     _check_partners(dry_run=dry_run, show_values=show_values, retry_rejected=retry_rejected)
@@ -151,10 +154,10 @@ def push(
 
 
 def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
-    """What was decided about held revenue.
+    """Return the decision about held revenue; None without one.
 
     Raises:
-        UsageError: both, or no reason.
+        UsageError: both decisions were given, or no reason.
     """
     from pipelines.push.checks.revenue.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
 
@@ -173,7 +176,7 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
 
 
 def _tell_undecided(decision: "Decision | None", intakes: "Iterable[Intake]") -> None:
-    """A decision that found nothing to decide about is not kept, and must not look as if it were."""
+    """Say that a decision was not kept, if no row was held."""
     if decision and not any(intake.decided for intake in intakes):
         tell(
             "Nothing was decided: no row of revenue in this input is held for it. A row that stands in several files"
@@ -182,10 +185,10 @@ def _tell_undecided(decision: "Decision | None", intakes: "Iterable[Intake]") ->
 
 
 def _check_partners(*, dry_run: bool, show_values: bool, retry_rejected: bool) -> None:
-    """See that what changes a plan is with one: who forgot --dry-run wants to look, and must not send.
+    """Check that options of a plan come with --dry-run: without it, a user who wanted to look would send.
 
     Raises:
-        UsageError: it is not, or a plan is asked for that would differ from the push.
+        UsageError: they do not, or the plan would differ from the push.
     """
     if show_values and not dry_run:
         raise UsageError(
@@ -203,10 +206,10 @@ def _showing(between: "Period | None", *, as_json: bool, show_values: bool) -> "
 
 
 def _month(name: str | None) -> "Period | None":
-    """From its first moment to that of the next month, UTC; None where no month was asked for.
+    """Return the period from a month's first moment to that of the next month, UTC; None without a month.
 
     Raises:
-        UsageError: it is no month.
+        UsageError: the name is not a month.
     """
     if name is None:
         return None

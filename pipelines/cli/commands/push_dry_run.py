@@ -1,4 +1,4 @@
-"""What `trackly-sync push --dry-run` shows: each file, how it is read, and what becomes of its rows.
+"""Output of `trackly-sync push --dry-run`: each file, how it is read, and the outcomes of its rows.
 
 What does not belong here: making the plan (`pipelines.push.plan`).
 """
@@ -34,13 +34,13 @@ _REFERENCES = {"sends": "lists", "clicks": "offers", "revenue": "offers"}
 def exit_code(
     plans: "Mapping[str, Plan]", unread: "Sequence[Unread]", share: float, *, ignore_unread: bool
 ) -> int:
-    """What a push would end with, as far as it can be known before.
+    """Return the exit code that a push would end with, as far as it is known in advance.
 
     Args:
-        plans: by dataset, its plan.
-        unread: the files of these datasets that would not be read.
+        plans: the plan of each dataset.
+        unread: files of these datasets that would not be read.
         share: TRACKLY_PUSH_LEFT_OUT_SHARE.
-        ignore_unread: whether the push would go on without them.
+        ignore_unread: whether the push would continue without these files.
     """
     if unread and not ignore_unread:
         return USAGE
@@ -58,10 +58,10 @@ def show_plans(
     """Print plans for a person, within 80 columns, or as one JSON document.
 
     Args:
-        planned: what was planned.
-        ending: what a push of such plans would end with (see `exit_code`).
+        planned: the plans.
+        ending: the exit code of a push of these plans (see `exit_code`).
         month: the month that was planned, such as 2026-10; None: all of the input.
-        as_json: whether as JSON.
+        as_json: whether to print JSON.
         show_values: whether values are shown as they are.
     """
     if as_json:
@@ -109,7 +109,7 @@ def _end(plans: "Mapping[str, Plan]", code: int) -> str:
 
 
 def _sums(plans: "Mapping[str, Plan]") -> tuple[int, int, int]:
-    """Rows, how many of them would be left out, and how many differ from what was sent."""
+    """Return the number of rows, of rows that would be left out, and of rows that differ from what was sent."""
     found = plans.values()
     return (
         sum(plan.intake.rows_in for plan in found),

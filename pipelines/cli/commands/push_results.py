@@ -1,4 +1,4 @@
-"""What `trackly-sync push` shows of a push that was made, and the exit code it ends with.
+"""Output and exit code of `trackly-sync push` after a push.
 
 What does not belong here: the plan of a dry run (`push_dry_run`).
 """
@@ -40,7 +40,7 @@ _PUSHES = [f"push {name}" for name in PUSHED]
 
 
 def of_period(settings: Settings, done: "PushReport", between: "Period") -> "PushReport":
-    """The report of a push, with the outcomes of the rows of a time alone.
+    """Return the report of a push with the outcomes of one period's rows only.
 
     Args:
         settings: where the stages and the warehouse lie.
@@ -58,7 +58,7 @@ def of_period(settings: Settings, done: "PushReport", between: "Period") -> "Pus
         done,
         outcomes={name: Outcomes.of(sum(counts.values()), counts) for name, (counts, _) in found.items()},
         differing={name: differs for name, (_, differs) in found.items()},
-        reasons={},  # these are of the whole input
+        reasons={},  # reasons are counted for the complete input only
     )
 
 
@@ -92,7 +92,7 @@ def _this_run(settings: Settings) -> Run:
 
 
 def _run_json(settings: Settings, took: float) -> dict[str, dict[str, str | int | float]]:
-    """What this push did, beside how the input stands."""
+    """Return the figures of this push, for `run` in the JSON document."""
     run = _this_run(settings)
     return {
         "run": {
@@ -124,7 +124,7 @@ def _show_done(settings: Settings, done: "PushReport", took: float, month: str |
 
 
 def _own_line(this_run: Run, outcomes: "dict[str, Outcomes]") -> str:
-    """What the run did, and how many rows of the input earlier ones left out: the table counts them too."""
+    """Describe what the run did, and how many rows earlier runs left out, since the table counts those too."""
     earlier = sum(counts.left_out for counts in outcomes.values()) - this_run.left_out
     also = (
         f" Earlier ones left out {plural(earlier, 'row')} more, counted above as well." if earlier > 0 else ""
@@ -140,7 +140,7 @@ def _show_reasons(by_dataset: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def _requests(run: Run) -> tuple[int, int]:
-    """Requests and retries of a run."""
+    """Return a run's requests and retries."""
     figures = [msgspec.json.decode(record.details) or {} for record in run.activities]
     return sum(of.get("requests", 0) for of in figures), sum(of.get("retries", 0) for of in figures)
 
@@ -154,7 +154,7 @@ def _alarms(settings: Settings) -> list[str]:
 def _left_out_code(
     settings: Settings, outcomes: "dict[str, Outcomes]", differing: Mapping[str, int] | None = None
 ) -> int:
-    """3 where more rows were left out, or differ from what was sent, than the limit allows; else 0.
+    """Return 3 if more rows were left out, or differ from what was sent, than the limit allows; else 0.
 
     Args:
         settings: the limit, as a share of the input from 0 to 1.
@@ -175,7 +175,7 @@ def _left_out_code(
 
 
 def _unsettled_code(found: "Unsettled") -> int:
-    """3 where revenue waits to be settled, or is perhaps there twice, else 0."""
+    """Return 3 if revenue waits to be settled, or is perhaps there twice; else 0."""
     if found.alarms:
         tell("Revenue turned up after it was called absent, so no more is sent: trackly-sync resolve")
         return exit_codes.LEFT_OUT

@@ -30,14 +30,14 @@ _MEANING = {
 
 @guarded
 def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
-    """Compare what was accepted with what the account holds, contact by contact.
+    """Compare the accepted rows with the account's totals, contact by contact.
 
-    Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
-    accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
-    compare" where nothing was accepted yet (`verdict` in --json). What was acknowledged as perhaps there twice, and
-    is still there, is named (`still_twice` in --json), and so are calls that a gateway may have delivered twice
-    (`repeated_calls`). Exit code 1: revenue or clicks are missing, or the
-    ledger was lost. Exit code 3: revenue is perhaps there twice, and nobody has acknowledged it.
+    The command reads every contact's totals, and compares them with the totals before the push plus the rows that the
+    ledger has as accepted. Differences are kept in the table imports.differences. The verdict is "Agrees", or
+    "Nothing to compare" if no row was accepted yet (`verdict` in --json). Revenue that was acknowledged as perhaps
+    there twice, and is still there, is named (`still_twice` in --json), and so are calls that a gateway may have
+    delivered twice (`repeated_calls`). Exit code 1: revenue or clicks are missing, or the ledger was lost. Exit code
+    3: revenue is perhaps there twice, and no one has acknowledged it.
 
     Examples:
     - `trackly-sync reconcile`

@@ -39,7 +39,7 @@ _NEXT = {
 
 
 class LeftOutAs(StrEnum):
-    """The outcomes of rows that were left out, and two kinds that are asked for alike."""
+    """The outcomes of rows that were left out, and two further values of --outcome."""
 
     REJECTED = "rejected"
     QUARANTINED = "quarantined"
@@ -75,15 +75,15 @@ def rejects(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> int:
-    """Rows that were left out: rejected, quarantined, parked or in doubt; a summary, then some of them.
+    """List rows that were left out (rejected, quarantined, parked or in doubt): a summary, then some rows.
 
-    Rows of the current history input that a push did not bring in or that differ from what was sent, and rows that a
-    pull did not publish. For revenue that is both. --csv and --json give all rows. Values are masked: letters are x,
-    digits 9; so are keys that look like a phone number or an e-mail address, or have spaces. --show-values gives them
-    as they are, and the raw text of the rows.
+    The list has rows of the current history input that a push left out or that differ from what was sent, and rows
+    that a pull did not publish. Revenue can have both kinds. --csv and --json give all rows. Values are masked:
+    letters are shown as x, digits as 9. Keys are masked if they look like a phone number or an e-mail address, or
+    have spaces. --show-values shows the values, and the raw text of the rows.
 
     Examples:
-    - `trackly-sync rejects`: how many for which reason.
+    - `trackly-sync rejects`: the number of rows for each reason.
     - `trackly-sync rejects sends --outcome rejected --csv > rejected.csv`: each row, with its place in the files.
     """
     one_form(as_json=as_json, as_csv=as_csv)
@@ -106,12 +106,12 @@ def rejects(
 
 
 def _columns(names: Sequence[str]) -> list[str]:
-    """The columns that are shown: the values that a row is left out for stand before what was read of it."""
+    """Return the columns to show: the values that caused a row to be left out come before the row's record."""
     return [*(name for name in names if name not in ("message_id", "raw")), "value", "raw"]
 
 
 def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
-    """Rows as `_columns` names them."""
+    """Yield rows with the columns of `_columns`."""
     from pipelines.push.findings.values import offending, shown_key  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
 
@@ -128,7 +128,7 @@ def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Itera
 
 
 def _record(raw: str | None, message_id: str | None) -> str | None:
-    """What was read of a row, as JSON; of one that is not kept its message at least."""
+    """Return the record of a row as JSON; for a row that is not kept, at least its message id."""
     return raw if raw or message_id is None else json.dumps({"message_id": message_id})
 
 
@@ -166,7 +166,7 @@ def _show_row(row: Mapping[str, Any]) -> None:
 
 
 def _show_next(counts: Iterable[tuple[str, str]], asked: str, *, show_values: bool) -> None:
-    """The commands for each activity and outcome, and for all rows."""
+    """Show the commands that list one activity and outcome, and all rows."""
     out.print("\n[bold]Next[/]")
     for activity, outcome in counts:
         out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)
@@ -198,7 +198,7 @@ def _summary(reasons: "list[Reason]") -> Table:
 
 
 def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
-    """Rows in doubt that the current input does not have are no rows of this list."""
+    """Say where rows in doubt are listed that are not in the current input."""
     from pipelines.push.ledger.status import doubt_outside  # noqa: PLC0415 - help answers at once
 
     if LeftOutAs.IN_DOUBT in outcomes:
@@ -208,7 +208,7 @@ def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Colle
 
 
 def _on_record(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> int:
-    """How many rows the ledger has with one of some outcomes, those that differ from what was sent among them."""
+    """Return how many rows the ledger has with these outcomes, including rows that differ from what was sent."""
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
 
@@ -221,15 +221,15 @@ def _on_record(settings: Settings, pushed: Collection[str], outcomes: Collection
 
 
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str], listed: int) -> None:
-    """Schema imports is written at the end of a push; one that was killed has left it as it was.
+    """Say if schema imports is older than the ledger: a push that was killed did not write it.
 
     Args:
         settings: where the ledger lies.
         pushed: the datasets of the history that were asked for.
-        outcomes: those that were asked for.
-        listed: how many rows of them schema imports has.
+        outcomes: the outcomes of the list.
+        listed: how many rows with these outcomes schema imports has.
     """
-    if LeftOutAs.CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
+    if LeftOutAs.CONFLICT in outcomes:  # the ledger counts conflicts as quarantined
         return
     rows = _on_record(settings, pushed, outcomes)
     if rows == listed:

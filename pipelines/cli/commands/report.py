@@ -22,7 +22,7 @@ def report(
         typer.Option(
             "--output",
             "-o",
-            help="The file; others may read it as your umask says. By default report.html in the data directory.",
+            help="The file; its mode follows your umask. By default report.html in the data directory.",
             dir_okay=False,
         ),
     ] = None,
@@ -30,12 +30,13 @@ def report(
 ) -> int:
     """Write one HTML page about the warehouse: freshness, revenue, lists, imports, quarantine, recent runs.
 
-    The page loads nothing from anywhere and holds no phone numbers, messages or rows: figures, and names of lists.
-    It can be opened without a network, sent, or printed. Nothing is read from the account.
+    The page loads nothing from the network. It holds figures and names, such as those of lists and offers, but no
+    phone numbers, messages or rows. You can open it without a network, send it, or print it. The command reads
+    nothing from the account.
 
     Examples:
     - `trackly-sync report`
-    - `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
+    - `trackly-sync report --output /srv/www/trackly.html`: after each pull, for a web server.
     """
     settings = load_settings()
     if output and not is_there(output.parent):

@@ -1,4 +1,4 @@
-"""`trackly-sync resolve`: what a person decides. What it lists is in `resolve_lists`."""
+"""`trackly-sync resolve`: decisions of a person. Its lists are in `resolve_lists`."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -22,7 +22,7 @@ _MOST_SHOWN = 20
 
 
 class ByHand(StrEnum):
-    """What a person may say of a row in doubt."""
+    """The decisions that a person may make about a row in doubt."""
 
     ACCEPTED = "accepted"
     PENDING = "pending"
@@ -80,10 +80,10 @@ def resolve(
 ) -> int:
     """List the revenue in doubt, or settle it by hand, with a reason that is kept.
 
-    A call without a usable answer leaves its revenue in doubt. The next push reads the contacts' totals and settles
-    what they show; the other rows are listed here with the evidence. Look them up in Trackly, then decide.
-    Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json; --show-values
-    shows them.
+    If a call has no usable answer, its revenue is in doubt. The next push reads the contacts' totals and settles the
+    rows that the totals explain. This command lists the other rows with the evidence. Look them up in Trackly, then
+    decide. Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json. Use
+    --show-values to show them.
 
     Examples:
     - `trackly-sync resolve`: the list.
@@ -114,10 +114,10 @@ def resolve(
 
 
 def _refuse_values(*decided: object) -> None:
-    """See that values are asked for of a list.
+    """Check that --show-values is used with a list.
 
     Raises:
-        UsageError: something is decided.
+        UsageError: the command decides something.
     """
     shown, *rest = decided
     if shown and any(one not in (None, False, "") for one in rest):
@@ -125,7 +125,7 @@ def _refuse_values(*decided: object) -> None:
 
 
 def _refuse_others(outcome: ByHand | None, alarm: int | None, *, every: bool) -> None:
-    """See that --differs is given without what it does not go with.
+    """Check that --differs is given without the options that it excludes.
 
     Raises:
         UsageError: it is not.
@@ -153,7 +153,7 @@ def _check_rows(rows: Sequence[str] | None, outcome: ByHand | None, reason: str,
 def _settle(
     settings: Settings, rows: Sequence[str] | None, outcome: ByHand, reason: str, as_json: bool
 ) -> int:
-    """Settle rows in doubt; None: all of them."""
+    """Settle rows in doubt; None settles all of them."""
     from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
@@ -176,13 +176,16 @@ def _settle(
 
 
 def _settled_json(named: Sequence[str], outcome: ByHand, outside: int) -> dict[str, object]:
-    """What was settled, for programs; `not_in_input` only where such rows are."""
+    """Return the settled rows for programs; `not_in_input` only if there are such rows."""
     beside = {"not_in_input": outside} if outside else {}
     return {"resolved": [listed_key(one, masked=True) for one in named], "outcome": outcome.value, **beside}
 
 
 def _show_sending(rows: int, outside: int) -> None:
-    """What sends rows that are pending now; those outside of the current input only once they are in it again."""
+    """Show the command that sends the rows that are pending now.
+
+    Rows outside the current input have to be in it again.
+    """
     if rows > outside:
         out.print("To send them: trackly-sync push revenue")
     if outside:

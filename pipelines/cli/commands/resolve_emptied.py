@@ -1,4 +1,6 @@
-"""`trackly-sync resolve --account-emptied`: what a ledger that was lost does not know is in the account no more.
+"""`trackly-sync resolve --account-emptied`.
+
+A statement that the account no longer has revenue which a lost ledger lacks.
 
 What does not belong here: what is done about it (`pipelines.push.audit.adopt.emptied`).
 """
@@ -17,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequence[object]) -> int:
-    """State it.
+    """Record the statement that the account was emptied.
 
     Args:
-        settings: where everything lies.
+        settings: where the data directory is.
         reason: why, as a person wrote it.
         as_json: show it as JSON.
-        other: what else was given to the command; none of it goes with this.
+        other: the other arguments of the command; none of them may be given.
 
     Raises:
-        UsageError: something else was given, or no reason.
+        UsageError: another argument was given, or no reason.
     """
     if any(one not in (None, False, []) for one in other):
         raise UsageError("--account-emptied is about all of the account.", "Give it and --reason alone.")

@@ -48,7 +48,7 @@ def list_doubts(settings: Settings, as_json: bool, *, masked: bool) -> int:
 
 
 def list_differing(settings: Settings, names: Sequence[str], as_json: bool, *, masked: bool) -> int:
-    """List the rows of the last push that say something else by now than was sent.
+    """List the rows that were changed in their file since they were sent, as of the last push.
 
     Args:
         settings: where the stages lie.
@@ -75,7 +75,7 @@ def _masked(doubt: "Doubt") -> "Doubt":
 
 
 def listed_key(text: str, *, masked: bool) -> str:
-    """A key as lists show it."""
+    """Return a key as lists show it."""
     from pipelines.push.findings.values import shown_key  # noqa: PLC0415 - help answers at once
 
     return shown_key(text, masked=masked) or ""
@@ -163,7 +163,7 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
 
 
 def _show_rest(found: "list[Doubt]") -> None:
-    """How many rows the table leaves out, and how many of all are not in the input."""
+    """Show how many rows the table leaves out, and how many of all rows are not in the input."""
     if len(found) > _MOST_SHOWN:
         out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
     if outside := sum(not doubt.in_input for doubt in found):

@@ -1,4 +1,4 @@
-"""`trackly-sync rollback` and `trackly-sync replay`: what there is to publish or validate again, and doing it."""
+"""`trackly-sync rollback` and `trackly-sync replay`: publish an earlier snapshot, validate quarantined rows again."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,10 +49,11 @@ def rollback(
 ) -> int:
     """Publish an earlier snapshot again; without a dataset, list the snapshots on disk.
 
-    TRACKLY_KEEP_SNAPSHOTS says how many are kept. Revenue that is made of contacts' totals goes with them.
+    TRACKLY_KEEP_SNAPSHOTS sets how many snapshots are kept. Revenue that is derived from contacts' totals is rolled
+    back with the contacts.
 
     Examples:
-    - `trackly-sync rollback`: what there is to go back to.
+    - `trackly-sync rollback`: the snapshots that can be published again.
     - `trackly-sync rollback contacts --dry-run`: what the next command would publish.
     - `trackly-sync rollback contacts`: the snapshot before the published one.
     - `trackly-sync rollback contacts --to 20261101T031500000000Z-1a2b3c4d`
@@ -87,10 +88,10 @@ def replay(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Validate quarantined rows again, and publish those that now pass; without a dataset, list how many there are.
+    """Validate quarantined rows again, and publish rows that now pass; without a dataset, count quarantined rows.
 
-    For rows that a pull quarantined, after an update that knows more of them. Rows that were corrected in the account
-    come with the next pull.
+    Use this after an update that accepts rows which a pull quarantined before. Rows that were corrected in the
+    account come with the next pull.
 
     Examples:
     - `trackly-sync replay`: how many rows are quarantined.
@@ -123,10 +124,10 @@ def replay(
 
 
 def _chosen(dataset: str | None, *, alone: bool) -> str | None:
-    """The dataset, or None for the list.
+    """Return the dataset, or None to list all.
 
     Raises:
-        UsageError: there is no such dataset, or options without one.
+        UsageError: there is no such dataset, or options were given without a dataset.
     """
     if dataset is not None:
         return chosen([dataset], PULLED)[0]
@@ -143,11 +144,11 @@ def _show_rollback(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """What a rollback has published, or would publish.
+    """Show what a rollback has published, or would publish.
 
     Args:
         target: of the snapshot.
-        together: the rows of other tables that change with it.
+        together: the numbers of rows of other tables that change too.
         before: by dataset, what was published before.
         dry_run: whether it is a plan.
         as_json: for programs.
@@ -168,7 +169,7 @@ def _show_done(target: "Manifest", together: dict[str, int], _before: "Mapping[s
 
 
 def _show_plan(target: "Manifest", together: dict[str, int], before: "Mapping[str, Manifest]") -> None:
-    """Every table that a rollback would change, as it would be and as it is."""
+    """Show every table that a rollback would change, before and after."""
     rows = f"{plural(target.rows, 'row')} (snapshot {target.snapshot}){_now(before.get(target.dataset))}"
     out.print(f"Would publish {target.dataset} as of {_minute(target)}: {rows}.", markup=False)
     for name, number in together.items():

@@ -1,4 +1,4 @@
-"""`trackly-sync runs`: what ran, when, how long, with what outcome; from the records on disk alone."""
+"""`trackly-sync runs`: runs with times and outcomes, only from the records on disk."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ _COLOURS = {
     "succeeded": "green",
 }
 _MOVED = ("sent", "accepted", "left_out", "pending")
-"""What a push has done, where it is one."""
+"""Figures that only a push has."""
 
 _COLUMNS = (
     "run", "run_status", "activity", "month", "started_at", "finished_at", "seconds", "status", "rows", *_MOVED,
@@ -48,15 +48,15 @@ def runs(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> int:
-    """Recent runs: what each did, when, how long it took, how it ended; one run with its evidence.
+    """List recent runs with times, figures and outcomes, or show one run with its evidence.
 
     Examples:
     - `trackly-sync runs`: the latest.
-    - `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
+    - `trackly-sync runs 4f1c`: one run: each activity with its figures, and the evidence for its snapshots.
     - `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
 
-    A run is `running` until its process, or its job of Dagster, has ended: see `run_status` in --json and --csv. Of
-    one that was killed the end and the time are those of its last sign of life, each second: `8.9 s + ?`.
+    A run is `running` until its process, or its job of Dagster, has ended: see `run_status` in --json and --csv. A
+    killed run is shown up to its last sign of life, which a run gives each second: `8.9 s + ?`.
     """
     one_form(as_json=as_json, as_csv=as_csv)
     settings = load_settings()
@@ -101,14 +101,14 @@ def show_runs(found: Sequence[Run]) -> None:
 
 
 def _every_activity(settings: Settings) -> Iterator[list[Any]]:
-    """Rows of _COLUMNS, the activity that began last first."""
+    """Yield rows of _COLUMNS, latest activity first."""
     statuses = {run.run: run.status for run in every_run(settings.data_dir)}
     every = _activities(settings)
     return (list(_row(record, statuses.get(record.run, record.status)).values()) for record in every)
 
 
 def _activities(settings: Settings) -> list[RunRecord]:
-    """Those under way or killed, then those that have ended, the latest first, each once."""
+    """Return activities under way or killed, then those that have ended, latest first, each once."""
     under_way = reversed(unended(settings.data_dir))
     ended = list(newest(settings.data_dir))
     known = {(record.run, record.activity, record.started_at) for record in ended}
@@ -119,7 +119,7 @@ def _activities(settings: Settings) -> list[RunRecord]:
 
 
 def _named(settings: Settings, begin: str) -> list[RunRecord]:
-    """The activities of one run, in their order.
+    """Return the activities of one run in their order.
 
     Raises:
         UsageError: no run begins so, or several do.
@@ -166,7 +166,7 @@ def _show_activity(record: RunRecord) -> None:
 
 
 def _moved(record: RunRecord) -> str:
-    """The rows of an activity: of a push what it did with them."""
+    """Describe the rows of an activity; for a push, their outcomes."""
     if record.sent is not None:
         return ", ".join(f"{getattr(record, name) or 0:,} {_spaced(name)}" for name in _MOVED)
     if record.rows is None:
@@ -198,7 +198,7 @@ def _snapshots(settings: Settings) -> Iterator[Any]:
 
 
 def _row(record: RunRecord, run_status: str) -> dict[str, Any]:
-    """A record by _COLUMNS."""
+    """Return a record as a row of _COLUMNS."""
     more = {
         "run_status": run_status,
         "seconds": seconds(record) if record.finished_at else None,

@@ -14,7 +14,7 @@ from pipelines.errors import SettingsError, UsageError
 from pipelines.text.humanize import plural
 
 _SECRET = "sandbox"  # noqa: S105 - of a made-up account
-"""What events are signed with unless another secret is given."""
+"""The secret that signs events by default."""
 
 
 @guarded
@@ -40,23 +40,23 @@ def sandbox(
     webhook: Annotated[
         str | None, typer.Option(help="URL that gets the events of messages, such as http://127.0.0.1:8790/.")
     ] = None,
-    webhook_secret: Annotated[str, typer.Option(help="What they are signed with.")] = _SECRET,
+    webhook_secret: Annotated[str, typer.Option(help="Secret that signs the events.")] = _SECRET,
     worst_day: Annotated[
         bool,
         typer.Option(
-            "--worst-day", help="Events come again with other details, late, forged, and among junk."
+            "--worst-day", help="Send events again with other details, late, forged, and mixed with junk."
         ),
     ] = False,
     history: Annotated[
         Path | None, typer.Option(help="Write a made-up history to push into this folder.")
     ] = None,
 ) -> int:
-    """Serve a local, made-up Trackly account that speaks all of the API, until Ctrl-C.
+    """Serve a local, made-up Trackly account with the complete API, until Ctrl-C.
 
-    It has contacts, lists, offers, creatives, audiences and schedules in every status, takes every write of API v2
-    with the documented rules and error codes, and v1's deprecated calls. Nothing leaves this machine: messages are
-    queued and never sent. Open its address in a browser for all routes, fields and codes; docs/sandbox.md shows how
-    to develop a client against it.
+    The account has contacts, lists, offers, creatives, audiences and schedules in every status. It accepts every
+    write of API v2 with the documented rules and error codes, and v1's deprecated calls. Nothing leaves this machine:
+    messages are queued and never sent. Open its address in a browser to see all routes, fields and codes.
+    docs/sandbox.md shows how to develop a client against the sandbox.
 
     Examples:
     - `trackly-sync sandbox --port 8765 --contacts 2000`: the base URL is then http://127.0.0.1:8765/api/v2.
@@ -70,12 +70,13 @@ def sandbox(
     - `trackly-sync sandbox --webhook http://127.0.0.1:8790/`: POST /send queues a message, and its delivery events
       go to `trackly-sync webhooks serve` with TRACKLY_WEBHOOK_SECRET=sandbox.
 
-    A fault that does not exist lists the kinds. Settings: path, method, skip, times, rate, seconds, jitter, per_row,
-    value, status, body (html, empty, json), code, commit. While it serves, POST and DELETE at /_sandbox/faults change
-    them.
+    A fault that does not exist lists the kinds. Settings of a fault: path, method, skip, times, rate, seconds,
+    jitter, per_row, value, status, body (html, empty, json), code, commit. While the sandbox runs, POST and DELETE at
+    /_sandbox/faults change the faults.
 
-    Its state is at /_sandbox/state, its log of requests at /_sandbox/log. POST /_sandbox/account suspends it, takes
-    products, billing or the domain of links away, and sets what the documentation leaves open.
+    The account's state is at /_sandbox/state, its log of requests at /_sandbox/log. POST /_sandbox/account suspends
+    the account, removes products, billing or the domain of links, and sets options for details that the documentation
+    leaves open.
     """
     from pipelines.sandbox import (  # noqa: PLC0415 - help answers at once
         API_KEY,
@@ -116,10 +117,10 @@ def sandbox(
 
 
 def _check_events(webhook: str | None, *, is_chosen: bool) -> None:
-    """See that there is somebody to send events to where it is chosen how they are.
+    """Check that options of events come with a receiver for the events.
 
     Raises:
-        UsageError: there is nobody.
+        UsageError: there is no receiver.
     """
     if webhook is None and is_chosen:
         raise UsageError(
@@ -128,7 +129,7 @@ def _check_events(webhook: str | None, *, is_chosen: bool) -> None:
 
 
 def show_exports(url: str, key: str) -> None:
-    """The settings with which commands of another terminal use an account of this machine."""
+    """Print the settings that commands in another terminal need to use an account of this machine."""
     out.print(f"export TRACKLY_BASE_URL={url}\nexport TRACKLY_API_KEY={key}", markup=False)
     if _needs_exception(url):
         out.print(
@@ -137,21 +138,21 @@ def show_exports(url: str, key: str) -> None:
 
 
 def _show_settings(url: str, key: str, history: Path | None) -> None:
-    """What to type into another terminal."""
+    """Print the lines to enter in another terminal."""
     show_exports(url, key)
     if history is not None:
         out.print(f"export TRACKLY_HISTORY_DIR={shlex.quote(str(history.absolute()))}", markup=False)
     out.print(
         f"\nAll routes, fields and codes: {url.removesuffix('/api/v2')}/\nCtrl-C stops it.", markup=False
     )
-    sys.stdout.flush()  # it may go to a file, of which whoever reads it waits for the key
+    sys.stdout.flush()  # the output may be a file whose reader waits for the key
 
 
 def _needs_exception(url: str) -> bool:
-    """Whether a proxy is set that requests to the account would go to."""
+    """Whether a proxy is set that would receive requests to the account."""
     from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - help answers at once
 
     try:
         return proxy_for(url) is not None
-    except SettingsError:  # one that is not supported
+    except SettingsError:  # a proxy that is not supported
         return True

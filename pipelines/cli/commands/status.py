@@ -1,4 +1,4 @@
-"""`trackly-sync status`: no key, no network, and no heavy imports, so that it answers at once."""
+"""`trackly-sync status`: needs no key and no network, and imports little, so that it starts fast."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,18 +36,19 @@ _RUNS_SHOWN = 3
 
 @guarded
 def status(as_json: AsJson = False) -> int:
-    """What is in the warehouse, what was pushed, and what needs attention.
+    """Show the contents of the warehouse, the outcomes of pushes, and problems that need attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. What
-    cannot be read is null as well: every dataset of "pull" without the warehouse, every one of "push" without the
-    ledger (it ends with 1 then, as it does for people), and "webhooks" without the queue of events.
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}. A dataset that was never pulled is
+    null. Parts that cannot be read are null too: every dataset of "pull" if the warehouse cannot be read, every
+    dataset of "push" if the ledger cannot be read (the exit code is then 1, also without --json), and "webhooks" if
+    the queue of events cannot be read.
 
-    More is in it only where there is something to tell. "needs_attention": one of these cannot be read, revenue is
-    perhaps there twice or still is after somebody has acknowledged it, rows in doubt are not in the current input,
-    the ledger was lost, the warehouse is behind the ledger, what is published is no longer served, or revenue comes
-    from another source than before. "alarms": what is there twice. "in_doubt_outside_input": those rows, which
-    "push" does not count. "webhooks": events were received. "rolled_back": of such a dataset, the published and the
-    newest snapshot.
+    Other keys are there only if needed. "needs_attention": one of these parts cannot be read, revenue is perhaps
+    there twice (or still there twice after a person has acknowledged it), rows in doubt are not in the current input,
+    the ledger was lost, the warehouse is behind the ledger, a published dataset is no longer served, or revenue comes
+    from another source than before. "alarms": revenue that is perhaps there twice. "in_doubt_outside_input": the
+    number of rows in doubt that "push" does not count. "webhooks": figures of received events. "rolled_back": the
+    published and the newest snapshot of a dataset that was rolled back.
 
     Examples:
     - `trackly-sync status`
@@ -68,9 +69,9 @@ def status(as_json: AsJson = False) -> int:
 def _document(
     settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], *, is_damaged: bool
 ) -> dict[str, Any]:
-    """For programs; where there are no outcomes of pushes to be had, nothing of the ledger is known.
+    """Return the document for programs; without outcomes of pushes, the parts from the ledger are left out.
 
-    Whether the ledger was lost is not known where the warehouse is damaged.
+    If the warehouse is damaged, it is not known whether the ledger was lost.
     """
     from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - help answers at once
 
@@ -96,7 +97,7 @@ def _is_urgent(settings: Settings, pulled: Mapping[str, Manifest]) -> bool:
 def _show(
     settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], *, is_damaged: bool
 ) -> None:
-    """For people; without what is published, or the outcomes of pushes, where these are not to be had."""
+    """Show the status for people; parts that cannot be read are left out."""
     if is_damaged:
         out.print(f"{settings.warehouse}: cannot be read\n", markup=False)
     else:
@@ -117,7 +118,10 @@ def _show(
 
 
 def _published(settings: Settings) -> tuple[Mapping[str, Manifest], StorageError | None]:
-    """What the warehouse holds; where it cannot be read, why: the rest is shown all the same."""
+    """Return the manifests of published datasets, or the error if the warehouse cannot be read.
+
+    The rest is shown anyway.
+    """
     from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
 
     try:
@@ -127,7 +131,7 @@ def _published(settings: Settings) -> tuple[Mapping[str, Manifest], StorageError
 
 
 def _counted(settings: Settings) -> tuple[Mapping[str, Outcomes], StorageError | None]:
-    """The outcomes of pushes; where the ledger cannot be read, why: the rest is shown all the same."""
+    """Return the outcomes of pushes, or the error if the ledger cannot be read; the rest is shown anyway."""
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
 
     try:
@@ -137,7 +141,7 @@ def _counted(settings: Settings) -> tuple[Mapping[str, Outcomes], StorageError |
 
 
 def _rolled_back_json(found: list[RolledBack]) -> dict[str, Any]:
-    """By dataset, the snapshot that a rollback published, and the newest on disk; nothing without such a dataset."""
+    """Return, by dataset, the snapshot that a rollback published and the newest on disk; empty without a rollback."""
     by_dataset = {
         one.published.dataset: {
             "snapshot": one.published.snapshot,

@@ -1,4 +1,4 @@
-"""`trackly-sync ui`: Dagster's pages and daemon, one at a time on a data directory, and back again after kill -9."""
+"""`trackly-sync ui`: Dagster's pages and daemon; only one runs on a data directory, and it recovers after kill -9."""
 
 import fcntl
 import ipaddress
@@ -28,7 +28,7 @@ from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder, storage_errors
 
 _ANY = ("0.0.0.0", "::", "[::]")  # noqa: S104 - compared, not listened on
-"""What listens on every address, and so names no host to be asked for."""
+"""Addresses that mean all interfaces; they are no host name for the guard to accept."""
 
 _OURS = "# Written by `trackly-sync` at each start as long as this line is here; take it out to keep your changes.\n"
 _DAGSTER_YAML = f"""\
@@ -67,13 +67,14 @@ def ui(
         str, typer.Option(help="Address to listen on; beyond loopback TRACKLY_UI_PASSWORD is needed.")
     ] = "127.0.0.1",
 ) -> int:
-    """The Dagster UI, its daemon and its code server, until Ctrl-C; for a workstation and for a deployment.
+    """Serve the Dagster UI, its daemon and its code server, until Ctrl-C; for a workstation or a deployment.
 
-    Assets, checks, jobs, backfills by month, and the schedules and the sensor of new history (off unless
-    TRACKLY_SCHEDULES is on). Dagster keeps its records in dagster/ of the data directory: after a restart, also
-    after SIGKILL (`kill -9`), runs, queue and schedules are as they were.
+    The UI has assets, checks, jobs, backfills by month, the schedules, and the sensor for new history (off unless
+    TRACKLY_SCHEDULES is on). Dagster keeps its records in dagster/ of the data directory. After a restart, also after
+    SIGKILL (`kill -9`), runs, queue and schedules are as before.
 
-    Only the user who started it can use it, at localhost, or whoever knows TRACKLY_UI_PASSWORD where that is set.
+    Only the user who started the UI can use it, at localhost. If TRACKLY_UI_PASSWORD is set, everyone who knows the
+    password can.
 
     Examples:
     - `trackly-sync ui`: at http://localhost:3000, for you alone.
@@ -100,14 +101,14 @@ def serve_pages(
     given: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> int:
-    """Serve Dagster's pages until they are stopped; the exit code.
+    """Serve Dagster's pages until they are stopped, and return the exit code.
 
     Args:
         settings: where the data lies, and whether schedules are on.
         host: to listen on.
         port: the same.
-        given: the environment that the runs read their settings from; by default this process's.
-        folder: where they look for .env; by default the working folder.
+        given: the environment for the settings of runs; by default this process's environment.
+        folder: where runs look for .env; by default the working folder.
 
     Raises:
         BusyError: another `trackly-sync ui` is running there.
@@ -115,7 +116,7 @@ def serve_pages(
     """
     is_new = not keeps_records(settings.data_dir)
     home = dagster_home(settings.data_dir, settings.dagster_url)
-    if is_new:  # what ran before is to be seen too
+    if is_new:  # show earlier runs on the pages too
         leave(settings.data_dir, Notice("", now()))
     with _only_one(home) as lock_file:
         check_port(host, port)
@@ -137,7 +138,7 @@ def serve_pages(
 def _serve(
     command: list[str], environment: dict[str, str], lock_file: TextIOWrapper, folder: Path | None
 ) -> int:
-    """Run Dagster until it ends or is stopped; nothing of it is left when this returns."""
+    """Run Dagster until it ends or is stopped; no process of it is left when this returns."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter
         command, env=environment, cwd=folder, process_group=0, pass_fds=[lock_file.fileno()]
     ) as dagster:
@@ -146,8 +147,8 @@ def _serve(
         try:
             dagster.wait()
         except KeyboardInterrupt:
-            # in a process group of its own it gets a stop from here only, and once; SIGTERM ends it without a
-            # traceback, also during its imports
+            # in a process group of its own it is stopped only from here, once; SIGTERM ends it without a traceback,
+            # also during its imports
             dagster.terminate()
             dagster.wait()
             return 0
@@ -158,7 +159,7 @@ def _serve(
 
 
 def _end_group(group: int) -> None:
-    """End what is left of Dagster's processes; runs get the time to put away what they began."""
+    """End Dagster's remaining processes; runs get time to clean up."""
     for number, seconds in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + seconds
         try:
@@ -171,7 +172,7 @@ def _end_group(group: int) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """See that a port can be listened on.
+    """Check that a port can be used.
 
     Raises:
         UsageError: it cannot.
@@ -198,7 +199,7 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[TextIOWrapper]:
-    """One Dagster on a folder: two daemons would start everything twice.
+    """Hold the lock of one Dagster per folder: two daemons would start every run twice.
 
     Yields:
         A file that is locked, for the Dagster process to inherit: it stays locked until both processes are gone.
@@ -223,14 +224,14 @@ def _only_one(home: Path) -> Iterator[TextIOWrapper]:
 
 
 def _take_over(lock_file: TextIOWrapper, seconds: float = _MOST_SECONDS) -> None:
-    """Lock the file; a Dagster whose `ui` was killed is stopped for that.
+    """Lock the file; if a Dagster without its `ui` still holds the lock, stop that Dagster.
 
     Args:
-        lock_file: open, with the process that holds it.
-        seconds: how long its end is waited for.
+        lock_file: open; it holds the id of the process that locked it.
+        seconds: how long to wait for the end of that process.
 
     Raises:
-        BusyError: it does not stop.
+        BusyError: the process does not stop.
     """
     deadline = time.monotonic() + seconds
     asked = False
@@ -240,7 +241,7 @@ def _take_over(lock_file: TextIOWrapper, seconds: float = _MOST_SECONDS) -> None
         except BlockingIOError:
             if not asked:
                 lock_file.seek(0)
-                with suppress(ProcessLookupError, ValueError):  # it ends by itself, or has just begun
+                with suppress(ProcessLookupError, ValueError):  # the process has ended, or has just started
                     os.kill(int(lock_file.read()), signal.SIGINT)
                 asked = True
             time.sleep(0.2)
@@ -250,11 +251,11 @@ def _take_over(lock_file: TextIOWrapper, seconds: float = _MOST_SECONDS) -> None
 
 
 def dagster_home(data_dir: Path, url: str | None = None) -> Path:
-    """Dagster's folder in a data directory, made if it is not there.
+    """Return Dagster's folder in a data directory; it is made if needed.
 
     Args:
         data_dir: the data directory.
-        url: of a PostgreSQL database for Dagster's records; by default they are in the folder.
+        url: of a PostgreSQL database for Dagster's records; by default the records are in the folder.
 
     Raises:
         SettingsError: the library for PostgreSQL is not installed.

@@ -1,4 +1,4 @@
-"""`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
+"""`trackly-sync webhooks`: receives Trackly's events, and helps to set up the receiver."""
 
 import re
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any that is free.", min=0, max=65_535)] = 8790,
 ) -> int:
-    """Receive events until SIGTERM or Ctrl-C; they are in the warehouse within a minute or so.
+    """Receive events until SIGTERM or Ctrl-C; they are in the warehouse after about a minute.
 
-    Takes POST to any path, and GET /health. An event is answered with 2xx once it is on the disk, and only then; what
-    cannot be stored is answered with 503, and Trackly sends it again. Put a proxy with TLS in front, and set
-    TRACKLY_WEBHOOK_SECRET: docs/webhooks.md says how.
+    The receiver accepts POST to any path, and GET /health. It answers an event with 2xx only after the event is on
+    the disk. If an event cannot be stored, the answer is 503, and Trackly sends the event again. Put a proxy with TLS
+    in front of the receiver, and set TRACKLY_WEBHOOK_SECRET: docs/webhooks.md says how.
 
     Examples:
     - `trackly-sync webhooks serve`: on loopback, for a proxy on this machine.
@@ -74,9 +74,9 @@ def check(
     file: Annotated[Path, typer.Argument(help="A captured request: as text with its headers, or as JSON.")],
     as_json: AsJson = False,
 ) -> int:
-    """Which form of signature a captured request has, and which settings that takes.
+    """Show the form of a captured request's signature, and the settings for it.
 
-    Exit code 0 where a form fits that the receiver can verify, 1 where none does.
+    Exit code 0 if the signature has a form that the receiver can verify, otherwise 1.
 
     Examples:
     - `trackly-sync webhooks check request.txt`
@@ -123,14 +123,17 @@ def _show_form(found: "Found") -> None:
 
 
 def webhooks_json(settings: Settings) -> dict[str, Any]:
-    """What the receiver has left on record, for programs; nothing where there never was one, None if unreadable."""
+    """Return the receiver's figures for programs.
+
+    Empty if there never was a receiver, null if they cannot be read.
+    """
     from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
     from pipelines.webhooks.queue.state import received  # noqa: PLC0415 - the same
 
     try:
         found = received(settings)
         unread = unread_events(settings.warehouse)[0] if found else 0
-    except StorageError:  # what it is alerts, as `damaged:webhooks`
+    except StorageError:  # the condition `damaged:webhooks` reports it
         return {"webhooks": None}
     if found is None:
         return {}
@@ -142,7 +145,7 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
 
 
 def show_webhooks(settings: Settings) -> None:
-    """A line on what was received, where anything was; a queue that cannot be read shows as an alert."""
+    """Show a line about received events, if there are any; a queue that cannot be read is shown as an alert."""
     if found := webhooks_json(settings).get("webhooks"):
         last = f"last {age(found['since'])} ago" if found["bodies"] else "none yet"
         refused = found["unsigned"] + found["wrongly_signed"]
@@ -154,7 +157,7 @@ def show_webhooks(settings: Settings) -> None:
 
 
 def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":
-    """The form of its signature; a time in another header, or in front of the signature, may be signed too."""
+    """Return the form of its signature; a time in another header, or in front of the signature, may be signed too."""
     from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - help answers at once
 
     stamps = [v for name, v in captured.headers.items() if "timestamp" in name or name.endswith("-time")]
@@ -170,9 +173,9 @@ def _signed(what: str) -> str:
 @app.command("replay", cls=Command)
 @guarded
 def replay(as_json: AsJson = False) -> int:
-    """Read every body that is kept again, as after an upgrade that knows more of them, and publish the events.
+    """Read every stored body again, and publish the events.
 
-    An upgrade that reads bodies in another way does so by itself, with the next publish.
+    After an upgrade that reads bodies differently, the next publish does this without the command.
 
     Examples:
     - `trackly-sync webhooks replay`

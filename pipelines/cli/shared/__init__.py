@@ -1,6 +1,6 @@
-"""What several commands share: their arguments, how each ends, and what happens after it.
+"""Code that several commands share: arguments, the end of a command, and reports after it.
 
 arguments ─▶ a command ─▶ exits (message and exit code) ─▶ report_to_dagster
 
-`attention` lists what somebody should look at. What does not belong here: how it is shown (`terminal`).
+`attention` lists problems for a person. What does not belong here: how results are shown (`terminal`).
 """

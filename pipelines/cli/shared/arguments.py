@@ -13,10 +13,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 
 
 def chosen(names: Sequence[str] | None, known: Collection[str]) -> list[str]:
-    """The datasets named, or all; each once, in the order of `known`.
+    """Return the named datasets, or all; each once, in the order of `known`.
 
     Raises:
-        UsageError: a name is none of them.
+        UsageError: a name is not a known dataset.
     """
     for name in names or ():
         if name not in known:
@@ -27,16 +27,16 @@ def chosen(names: Sequence[str] | None, known: Collection[str]) -> list[str]:
 
 
 def run_named(begin: str, runs: Iterable[str], kind: str) -> str:
-    """The one run whose id begins so.
+    """Return the one run whose id begins as given.
 
     Args:
-        begin: the id, or how it begins.
+        begin: the id, or its beginning.
         runs: every id, in any order.
-        kind: what such a run is called where there is none.
+        kind: the word for such a run in the error.
 
     Raises:
         NothingYetError: there is no run at all.
-        UsageError: no run begins so, or several do.
+        UsageError: no run's id begins as given, or several do.
     """
     every = set(runs)
     if not every:
@@ -52,7 +52,7 @@ def run_named(begin: str, runs: Iterable[str], kind: str) -> str:
 
 
 def dataset_names(known: Collection[str]) -> Callable[[str], list[str]]:
-    """What a shell completes a dataset's name from."""
+    """Return a function that completes a dataset's name in a shell."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in known if name.startswith(incomplete)]

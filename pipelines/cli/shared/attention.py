@@ -1,4 +1,4 @@
-"""What somebody should look at, as `status` and `report` put it together. What does not belong here: judging it."""
+"""Problems that need attention, as `status` and `report` list them. What does not belong here: detecting them."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,7 +22,7 @@ _ALERTING = (
 def attention(
     settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]
 ) -> list[str]:
-    """Sentences, each with the command for it.
+    """Return sentences about problems, each with the command for it.
 
     Args:
         settings: where the run records and the ledger lie.
@@ -39,16 +39,16 @@ def attention(
     found = conditions(settings, lambda _: pushed, push_conditions)
     is_damaged = any(condition.name == "damaged:warehouse" and condition.firing for condition in found)
     alerting = dict.fromkeys(
-        f"{condition.text}. {condition.remedy}"  # parts of one pull that failed for one reason have one text
+        f"{condition.text}. {condition.remedy}"  # activities that failed for one reason have one text
         for condition in found
         if (condition.firing or condition.noted) and condition.name.startswith(_ALERTING)
     )
     beside: list[str] = []
-    with suppress(StorageError):  # `damaged:pushes` is among those that alert then
+    with suppress(StorageError):  # the condition `damaged:pushes` reports it
         beside = [*doubt_notes(doubt_outside(settings)), *differing_notes(differing(settings))]
     return [
         *alerting,
-        *(() if is_damaged else pull_notes(pulled)),  # else nothing would seem to have been pulled
+        *(() if is_damaged else pull_notes(pulled)),  # otherwise it would look as if nothing was pulled
         *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
         *beside,
@@ -56,7 +56,7 @@ def attention(
 
 
 def ledger_notes(settings: Settings) -> list[str]:
-    """That the ledger was lost, for commands that show what it holds.
+    """Return a note if the ledger was lost, for commands that show its contents.
 
     Raises:
         StorageError: the ledger or the warehouse cannot be read.
@@ -68,7 +68,7 @@ def ledger_notes(settings: Settings) -> list[str]:
 
 
 def behind_notes(settings: Settings) -> list[str]:
-    """That the warehouse shows older outcomes than the ledger has, for programs.
+    """Return a note for programs if the warehouse shows older outcomes than the ledger.
 
     Raises:
         StorageError: the ledger, the warehouse or a run's record cannot be read.
@@ -80,7 +80,7 @@ def behind_notes(settings: Settings) -> list[str]:
 
 
 def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:
-    """That a dataset which is published was left out by the last pull, or comes from another source than before.
+    """Return notes on published datasets that the last pull left out, or whose source has changed.
 
     Args:
         settings: where the run records lie.
@@ -97,7 +97,9 @@ def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list
 
 
 def twice_notes(settings: Settings) -> list[str]:
-    """That the last reconciliation found revenue twice: still, after it was acknowledged, or calls delivered twice.
+    """Return notes if the last reconciliation found revenue twice.
+
+    Still there after a person acknowledged it, or from calls delivered twice.
 
     Raises:
         StorageError: a run's record cannot be read.
@@ -109,7 +111,7 @@ def twice_notes(settings: Settings) -> list[str]:
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:
-    """Revenue that is perhaps there twice, for programs; without personal data.
+    """Return revenue that is perhaps there twice, for programs; without personal data.
 
     Raises:
         StorageError: the ledger cannot be read.

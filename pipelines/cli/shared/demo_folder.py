@@ -1,6 +1,6 @@
-"""The folder of a demo: only one that a demo has made is emptied, and none that anything is running in.
+"""The folder of a demo. A folder is emptied only if a demo has made it and no process uses it.
 
-What does not belong here: what a demo puts there (`commands.demo`), and Dagster's own lock (`commands.ui`).
+What does not belong here: the demo's data (`commands.demo`), and Dagster's own lock (`commands.ui`).
 """
 
 import fcntl
@@ -23,11 +23,11 @@ _TEXT = "This folder is emptied by each demo.\n"
 
 @contextmanager
 def own_folder(data_dir: Path) -> Iterator[None]:
-    """For the length of a block this is the only demo in the folder, which is made if it is not there.
+    """Reserve the folder for this demo during a block; the folder is made if needed.
 
     Raises:
         UsageError: the folder holds something else.
-        BusyError: another demo goes on in it.
+        BusyError: another demo is running in it.
         StorageError: the disk refused.
     """
     marker = data_dir / DEMO_MARKER
@@ -49,10 +49,10 @@ def own_folder(data_dir: Path) -> Iterator[None]:
 
 
 def empty(data_dir: Path) -> None:
-    """Begin with an empty folder, within `own_folder`.
+    """Empty the folder, within `own_folder`.
 
     Raises:
-        BusyError: Dagster, a command, or a receiver of webhook events is at work in it.
+        BusyError: Dagster, a command, or a receiver of webhook events is running in it.
         StorageError: the disk refused.
     """
     if _has_dagster(data_dir):
@@ -72,10 +72,10 @@ def empty(data_dir: Path) -> None:
 
 
 def refuse_while_served(data_dir: Path) -> None:
-    """See that no `ui` serves the folder; a Dagster whose `ui` was killed is taken over by the next.
+    """Check that no `ui` serves the folder; the next `ui` takes over a Dagster whose `ui` was killed.
 
     Raises:
-        BusyError: one does.
+        BusyError: a `ui` serves it.
     """
     if _has_ui(dagster_folder(data_dir)):
         raise _busy(data_dir, "Dagster")
@@ -89,7 +89,7 @@ def _busy(data_dir: Path, who: str) -> BusyError:
 
 
 def _has_dagster(data_dir: Path) -> bool:
-    """Whether a `ui`, or what it has started, is running on the folder."""
+    """Whether a `ui`, or a process that it started, is running on the folder."""
     home = dagster_folder(data_dir)
     return _has_ui(home) or is_locked(home / ".dagster.lock")
 

@@ -1,7 +1,7 @@
-"""How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work.
+"""The end of every command: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work.
 
-The second of them ends the process at once. What does not belong here: how the first reaches the work
-(`process.interrupts`).
+The second Ctrl-C or SIGTERM ends the process immediately. What does not belong here: how the first one reaches the
+work (`process.interrupts`).
 """
 
 import functools
@@ -29,11 +29,11 @@ from pipelines.runs.run_state import whole_run
 P = ParamSpec("P")
 
 verbose: ContextVar[bool] = ContextVar("verbose", default=False)
-"""Whether errors show where they came from."""
+"""Whether errors show their origin in the code."""
 
 
 def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
-    """A command that returns its exit code, as typer wants it."""
+    """Wrap a command that returns its exit code into a function for typer."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -41,14 +41,14 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         signal.signal(signal.SIGINT, interrupts.interrupt)
         interrupts.at_second(_leave_at_once)
         signal.signal(signal.SIGTERM, interrupts.terminate)
-        run_of_all = new_run_id()  # what a command logs and records is one run's
+        run_of_all = new_run_id()  # logs and records of a command belong to one run
         outer = run_id.set(run_of_all)
         began = datetime.now(UTC)
         try:
             with whole_run(run_of_all), interrupts.interrupts_deferred():
                 code = command(*args, **kwargs) or DONE
             if sys.stdout:
-                sys.stdout.flush()  # what cannot be written is known before the exit code
+                sys.stdout.flush()  # a write error is found before the exit code is chosen
         except TracklySyncError as error:
             code = _show_error(error)
         except KeyboardInterrupt:
@@ -67,7 +67,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
 
 
 def _leave_at_once() -> NoReturn:
-    """Without cleaning up: as after a crash, what is on record says what is to be settled."""
+    """End the process without cleanup; as after a crash, the records show what has to be settled."""
     with suppress(OSError, ValueError):
         err.show_cursor()
         tell("Stopped at once. What has no answer yet is settled when the same command runs again.")

@@ -1,7 +1,7 @@
-"""Making the report, for the command and for Dagster: a page that could not be made is on record, and alerts.
+"""Writes the report, for the command and for Dagster; a failure is recorded as a run and alerts.
 
-One that was made is no run: only where the last one failed it is on record, which takes the alert back. What does not
-belong here: what is on the page (`pipelines.report`).
+A report that was written is not a run. It is recorded only if the last one failed, which ends the alert. What does
+not belong here: the contents of the page (`pipelines.report`).
 """
 
 from pathlib import Path
@@ -30,10 +30,10 @@ def make_report(settings: Settings, path: Path, mode: int = 0o600, run: str | No
         run: the run's id; by default that of this process.
 
     Returns:
-        Its size in bytes, and how many things need attention.
+        The size of the page in bytes, and how many problems need attention.
 
     Raises:
-        StorageError: what is on it cannot be read, or the file cannot be written.
+        StorageError: the data for the page cannot be read, or the file cannot be written.
     """
     run = run or this_run()
     with failure_recorded(settings.data_dir, run, [_ACTIVITY]):

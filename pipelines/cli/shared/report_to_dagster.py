@@ -1,7 +1,7 @@
-"""What a command did goes on to Dagster's records, where there are any, by a process that nobody waits for.
+"""Reports a command's work to Dagster's records, if there are any, in a process in the background.
 
-It must never fail a command, nor slow it down: Dagster takes seconds to import. What does not belong here: what is
-reported, and how (`assets.records.report`).
+The report must never make a command fail or slow it down: Dagster takes seconds to import. What does not belong here:
+the contents of the report (`assets.records.report`).
 """
 
 import logging
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def hand_over(began: datetime) -> None:
-    """Have what this process has put on record, or a new page, reported to Dagster, where Dagster keeps records.
+    """Start a report of this process's records, or of a new page, if Dagster keeps records.
 
     Args:
         began: when the command began.
@@ -41,14 +41,14 @@ def hand_over(began: datetime) -> None:
 
 
 def _has_a_page(data_dir: Path, began: datetime) -> bool:
-    """Whether the report was written since."""
+    """Whether the page of the report was written since the command began."""
     with suppress(OSError):
         return (data_dir / PAGE).stat().st_mtime >= began.timestamp()
     return False
 
 
 def _has_recorded(data_dir: Path, began: datetime) -> bool:
-    """Whether this process has made a record; names begin with the time and the process (see `record_files`)."""
+    """Whether this process has made a record; file names begin with the time and the process (see `record_files`)."""
     stamp, own = f"{began.astimezone(UTC):%Y%m%dT%H%M%S}", f"-{os.getpid()}."
     with suppress(FileNotFoundError):
         names = os.listdir(data_dir / "runs")  # noqa: PTH208 - there may be tens of thousands

@@ -2,5 +2,5 @@
 
 a result ─▶ results, row_stream ─▶ width ─▶ consoles (standard output; the rest on standard error) ─▶ streams
 
-What does not belong here: what is shown, which each command decides (`commands`).
+What does not belong here: the content, which each command decides (`commands`).
 """

@@ -1,6 +1,6 @@
-"""The two consoles: results on standard output, everything else on standard error. NO_COLOR is rich's to respect.
+"""The two consoles: results on standard output, everything else on standard error. rich respects NO_COLOR.
 
-With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else.
+With TRACKLY_LOG_FORMAT=json, standard error holds only lines of JSON.
 """
 
 import logging
@@ -22,26 +22,29 @@ from pipelines.text.sanitize import for_terminal, is_plain, plain, without_contr
 
 _log = logging.getLogger(__name__)
 _NO_LIMIT = 10_000
-"""Cells of a line that is not for a terminal; a log's line is filled up to it before it is cut off."""
+"""Width of a line that does not go to a terminal.
+
+Rich fills a log line up to this width, and the padding is removed later.
+"""
 
 _LEVELS = logging.getLevelNamesMapping()
 
 
 class _Console(Console):
-    """A console that obeys our own markup, and nothing that stands in a text from outside.
+    """A console that interprets our own markup, but no markup in texts from outside.
 
-    Whoever prints such a text escapes it (`for_terminal`) or makes it a `cell`; where that was forgotten, control
-    characters are written out here all the same, and what is no markup is shown as it is.
+    Callers escape texts from outside (`for_terminal`) or make them a `cell`. If a caller forgot this, control
+    characters are still escaped here, and text that is not markup is shown as it is.
     """
 
     @property
     def options(self) -> ConsoleOptions:
-        """As rich has them; what goes to a file or a program has no width, so that one row stays one line."""
+        """Return rich's options; output to a file or a program has no width limit, so that one row stays one line."""
         found = super().options
         return found if self.is_terminal else found.update(max_width=_NO_LIMIT)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich does, without control characters but rich's own, and without padding where it goes to a file."""
+        """Render as rich does, without control characters other than rich's, and without padding in a file."""
         harmless = (
             segment
             if segment.control or is_plain(segment.text)
@@ -51,17 +54,17 @@ class _Console(Console):
         yield from harmless if self.is_terminal else _without_padding(harmless)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """As rich does; a text that only looks like markup is a text."""
+        """Render as rich does; a text that only looks like markup stays text."""
         try:
             return super().render_str(text, **how)
         except MarkupError:
             return super().render_str(text, **{**how, "markup": False})
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As rich does; at a terminal lines end between words, so that a command in them can be read and copied.
+        """Print as rich does; at a terminal lines end between words, so that commands in them can be copied.
 
-        What goes to a file or a program is not wrapped, nor is what `soft_wrap` is set for. A table that is too wide
-        for a terminal is shown row by row.
+        Output to a file or a program, or with `soft_wrap`, is not wrapped. A table that is too wide for a terminal is
+        shown row by row.
         """
         is_table = len(objects) == 1 and isinstance(objects[0], Table)
         if is_table and self.is_terminal and not fits(objects[0], self):
@@ -79,12 +82,12 @@ class _Console(Console):
         return self.render_str(text, markup=how.get("markup", True), style=how.get("style") or "")
 
     def on_broken_pipe(self) -> None:
-        """Leave it to `shared.exits` that the reader has gone; rich would exit with 1."""
+        """Raise BrokenPipeError for `shared.exits`; rich would exit with 1."""
         raise BrokenPipeError
 
 
 def _without_padding(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Segments without the spaces with which rich fills lines up."""
+    """Yield segments without the spaces with which rich pads lines."""
     line: list[Segment] = []
     for segment in segments:
         if segment.text != "\n":
@@ -104,12 +107,12 @@ err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def json_logs() -> bool:
-    """Whether standard error is for a machine."""
+    """Whether standard error has lines of JSON."""
     return any(isinstance(of.formatter, JsonLines) for of in logging.getLogger().handlers)
 
 
 def log_to_terminal(verbose: bool) -> None:
-    """Log as the settings say: text for a person, from warnings on (with `verbose` all that is done), or JSON."""
+    """Set up logging by the settings: JSON, or text for a person from warnings on (with `verbose`, everything)."""
     try:
         settings = load_settings()
     except SettingsError:  # the command itself says so
@@ -128,12 +131,12 @@ def log_to_terminal(verbose: bool) -> None:
 
 
 def cell(text: str) -> Text:
-    """A text from outside as a cell of a table: as it is, without markup."""
+    """Return a text from outside as a cell of a table, without markup."""
     return Text(plain(text))
 
 
 def tell(text: str) -> None:
-    """A remark that is not part of the result."""
+    """Print a remark that is not part of the result."""
     if json_logs():
         _log.info(text)
     else:
@@ -141,12 +144,12 @@ def tell(text: str) -> None:
 
 
 def complain(message: str, remedy: str = "", title: str = "Error") -> None:
-    """An error in two lines: what went wrong, and what to do.
+    """Print an error in two lines: the problem and the remedy.
 
     Args:
-        message: what went wrong.
-        remedy: what to do; "" where nothing can be done.
-        title: what stands before the message.
+        message: the problem.
+        remedy: what to do; "" if nothing can be done.
+        title: the text before the message.
     """
     if json_logs():
         _log.error(message, extra={"remedy": remedy})

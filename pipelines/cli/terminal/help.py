@@ -1,4 +1,4 @@
-"""How commands show themselves: help with plain types, and mistakes in plain text.
+"""Commands and groups with plain help and plain messages for mistakes in arguments.
 
 What does not belong here: how help looks (`help_page`), which commands there are (`app`), and their texts.
 """
@@ -19,14 +19,14 @@ from pipelines.process.exit_codes import DONE, STOPPED, USAGE
 from pipelines.text.exact import is_number
 
 _NUMBERS = {"int": "a whole number", "float": "a number"}
-"""By types of Python's."""
+"""Words for types of Python."""
 
 _FLAT = 200
-"""Cells of a command's few words, so that they are not shortened."""
+"""Width of a command's short text, so that typer does not shorten it."""
 
 
 class Command(TyperCommand):
-    """A command whose help has no types of Python's."""
+    """A command whose help does not show Python types."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -39,7 +39,7 @@ class Command(TyperCommand):
         show_command(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does; what is wrong with a value is a plain sentence.
+        """Parse as typer does; an error about a value is a plain sentence.
 
         Raises:
             BadParameter: an option cannot have this value.
@@ -52,12 +52,12 @@ class Command(TyperCommand):
             error.message = _in_plain_words(error)
             raise
         except TyperException as error:
-            vars(error)["ctx"] = vars(error).get("ctx") or ctx  # whose help is named
+            vars(error)["ctx"] = vars(error).get("ctx") or ctx  # the error names the help of this command
             raise
         return left
 
     def _refuse_odd_numbers(self, ctx: Any, given: list[str]) -> None:
-        """Refuse what the library took for a number, as 1_000 or +5.
+        """Refuse values such as 1_000 or +5, which the library accepts as numbers.
 
         Raises:
             BadParameter: a number is not written in digits alone.
@@ -78,12 +78,12 @@ class Group(TyperGroup):
         show_group(self, ctx, self.panels())
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
-        """Its commands in groups: a title, and the commands with a few words on each."""
+        """Yield its commands in groups: a title, and the commands with a short text each."""
         rows = [(name, command.get_short_help_str(_FLAT)) for name, command in self.commands.items()]
         yield "Commands", rows
 
     def main(self, *args: Any, **named: Any) -> Any:
-        """As typer does; a mistake is shown as all other errors are."""
+        """Run as typer does; a mistake is shown like other errors."""
         try:
             code = super().main(*args, **{**named, "standalone_mode": False})
         except TyperException as error:
@@ -101,7 +101,7 @@ class Group(TyperGroup):
 
 
 def _show_mistake(error: Any) -> int:
-    """Show a mistake in the arguments, if it is one and not a question for help; returns the exit code."""
+    """Show a mistake in the arguments, unless help was requested; return the exit code."""
     if type(error).__name__ != "NoArgsIsHelpError":
         context = getattr(error, "ctx", None)
         page = _page(error, context) if context else "trackly-sync --help"
@@ -110,7 +110,7 @@ def _show_mistake(error: Any) -> int:
 
 
 def _page(error: Any, context: Any) -> str:
-    """The help that helps: of the one other command that has an option, where this one has none like it."""
+    """Return the command whose help to name: if this command lacks an option, the one other command that has it."""
     own = f"{context.command_path} --help"
     if type(error).__name__ != "NoSuchOption" or error.possibilities:
         return own
@@ -126,7 +126,7 @@ def _page(error: Any, context: Any) -> str:
 
 
 def _in_plain_words(error: BadParameter) -> str:
-    """What is wrong with a value, without the text of the library that checks values."""
+    """Describe what is wrong with a value, without the text of the library that checks values."""
     if "Input should be" not in error.message:
         return error.message.removeprefix("Value error, ")
     return _must_be(error.param)

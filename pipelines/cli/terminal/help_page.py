@@ -1,8 +1,7 @@
 """The pages of `--help`, for a terminal of any width.
 
-Nothing is cut, and lines end between words: names and their texts stand side by side on a wide terminal, and line
-below line on a narrow one. What does not belong here: which commands there are (`app`), and what they say of
-themselves.
+Nothing is cut, and lines end between words. Names and texts are side by side on a wide terminal, and below each other
+on a narrow one. What does not belong here: which commands there are (`app`), and their texts.
 """
 
 import re
@@ -17,17 +16,17 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.width import hanging
 
 _PLAIN = {"int": "NUMBER", "float": "NUMBER", "Path": "PATH", "str": "TEXT"}
-"""What is shown for a type of Python's."""
+"""Words in the help for types of Python."""
 
 _WIDEST = 100
 _WIDE = 64
-"""Cells that a terminal needs for names and their texts side by side."""
+"""Width from which names and texts are side by side."""
 
 _LONGEST_NAME = 24
 _HELP = "Show this message and exit."
 
 Rows = Sequence[tuple[str, str]]
-"""Names, each with what it means."""
+"""Names, each with its meaning."""
 
 
 def show_command(command: Any, ctx: Any) -> None:
@@ -67,7 +66,7 @@ def _of_group(group: Any, ctx: Any, panels: Iterable[tuple[str, Rows]]) -> Itera
 
 
 def _above(command: Any, ctx: Any) -> Iterator[Text]:
-    """The usage, and what the command does."""
+    """Yield the usage and the description of a command."""
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     yield from hanging(_marked(f"**Usage:** {usage}"), _width(), 2)
     yield Text()
@@ -75,7 +74,7 @@ def _above(command: Any, ctx: Any) -> Iterator[Text]:
 
 
 def _paragraphs(text: str) -> Iterator[Text]:
-    """Texts as our docstrings are: paragraphs, and lists, which follow a line that ends in a colon."""
+    """Yield the texts of a docstring: paragraphs, and lists after a line that ends with a colon."""
     before = ""
     for paragraph in re.split(r"\n\n|\n(?=- )", text.strip("\n")):
         flowing = " ".join(paragraph.split())
@@ -94,12 +93,12 @@ def _paragraphs(text: str) -> Iterator[Text]:
 
 
 def _section(title: str, rows: Rows, longest: int = 0) -> Iterator[Text]:
-    """Names and what they mean: side by side where the terminal is wide enough, else one below the other.
+    """Yield names and meanings: side by side if the terminal is wide enough, otherwise below each other.
 
     Args:
-        title: above them; nothing is shown without rows.
+        title: the heading; without rows nothing is shown.
         rows: the names and their texts.
-        longest: cells of the longest name there is, where other sections are to be aligned with this one.
+        longest: width of the longest name of all sections, to align them.
     """
     if not rows:
         return
@@ -118,7 +117,7 @@ def _section(title: str, rows: Rows, longest: int = 0) -> Iterator[Text]:
 
 
 def _marked(text: str) -> Text:
-    """A text without the back-ticks and asterisks by which our docstrings mark commands and names."""
+    """Return a text without the backticks and asterisks that mark commands and names in docstrings."""
     shown = Text()
     for plain, code, strong in re.findall(r"([^`*]+|\*(?!\*))|`([^`]*)`|\*\*([^*]+)\*\*", text):
         shown.append(plain).append(code, "bold cyan").append(strong, "bold")
@@ -138,14 +137,14 @@ def _width() -> int:
 
 
 def _names(option: Any) -> str:
-    """An option's names, the short one first, and what it takes."""
+    """Return an option's names, the short one first, and the kind of its value."""
     names = ", ".join(sorted([*option.opts, *option.secondary_opts], key=len))
     takes = "" if option.is_flag else option.metavar or _plain_type(option)
     return f"{names} {takes}".rstrip()
 
 
 def _meaning(parameter: Any) -> str:
-    """What a parameter means, its bounds, and what holds without it."""
+    """Return a parameter's meaning, bounds and default."""
     if parameter.name == "help":
         return _HELP
     more = [f"default: {shown}"] if (shown := default_of(parameter)) else []
@@ -155,7 +154,7 @@ def _meaning(parameter: Any) -> str:
 
 
 def default_of(parameter: Any) -> str:
-    """What holds without a parameter; empty where that is nothing, or the meaning says what."""
+    """Return a parameter's default; empty if there is none, or if the meaning names it."""
     value = parameter.default
     if value in (None, False, (), [], "") or callable(value) or "UNSET" in repr(value):
         return ""
@@ -163,7 +162,7 @@ def default_of(parameter: Any) -> str:
 
 
 def bounds_of(parameter: Any) -> str:
-    """Between which numbers a parameter is; empty where any will do."""
+    """Return the bounds of a number; empty without bounds."""
     least, most = parameter.min, parameter.max
     if least is not None and most is not None:
         return f"{least} to {most}"

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def progress(verb: str, *, quiet: bool) -> Iterator[Report]:
-    """Show how far datasets are, and what was tried again.
+    """Show the progress of datasets, and the number of retries.
 
     Args:
         verb: what is done to them, such as "pull".
@@ -43,14 +43,14 @@ def progress(verb: str, *, quiet: bool) -> Iterator[Report]:
 
 
 class Retries(logging.Handler):
-    """Counts the retries that the engine logs: the bars know of rows only."""
+    """Counts the retries that the engine logs, since the bars count only rows."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take one record of the log."""
+        """Count a log record if it is a retry."""
         self.count += getattr(record, "event", "") == "retry"
 
     def __str__(self) -> str:
@@ -69,18 +69,18 @@ def _counted() -> Iterator[Retries]:
 
 
 def _title(verb: str, dataset: str) -> str:
-    """What is done to a dataset; a push only reads the contacts whose totals it needs."""
+    """Return the title of a bar; a push only reads the contacts, whose totals it needs."""
     return f"{'read' if verb == 'push' and dataset not in PUSHED else verb} {dataset}"
 
 
 class _Pace:
-    """How fast a dataset goes; a count that falls begins a new pass over it, such as sending after checking."""
+    """The pace of a dataset; a falling count begins a new pass, such as sending after checking."""
 
     def __init__(self, done: int) -> None:
         self.began, self.first, self.done = time.monotonic(), done, done
 
     def rate(self, done: int) -> float:
-        """Rows a second since the first report of this pass; 0 where that says nothing yet."""
+        """Return rows per second since the first report of this pass; 0 if it is too early."""
         if done < self.done:
             self.began, self.first = time.monotonic(), done
         self.done = done
@@ -89,17 +89,17 @@ class _Pace:
 
 
 def _grown(total: int | None, done: int) -> int | None:
-    """Rows in all, which were claimed before the latest came; None where that is not known."""
+    """Return the total of rows, at least the rows done, since the total may be older; None if unknown."""
     return max(total, done) if total else None
 
 
 def _left(total: float | None, done: float, rate: float) -> str:
-    """How long the rest takes; "" where that is not known."""
+    """Return how long the rest takes; "" if unknown."""
     return f", {duration((total - done) / rate)} left" if total and rate else ""
 
 
 class _Rate(ProgressColumn):
-    """Rows a second, and how long the rest takes at that."""
+    """A column with rows per second and the remaining time."""
 
     def render(self, task: Task) -> Text:
         rate = float(task.fields["rate"])
@@ -111,7 +111,7 @@ class _Rate(ProgressColumn):
 
 
 class _Again(ProgressColumn):
-    """Retries so far, beside the bar that began last: they are not counted by dataset."""
+    """A column with the retries so far, next to the latest bar, since retries are not counted by dataset."""
 
     def __init__(self, retries: Retries, newest: dict[str, TaskID]) -> None:
         super().__init__()

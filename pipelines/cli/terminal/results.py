@@ -1,4 +1,4 @@
-"""What commands print when they are done: tables for people, one JSON document for programs."""
+"""Results of commands: tables for people, one JSON document for programs."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -16,16 +16,16 @@ from schemas.registry import PULLED, PUSHED
 from schemas.values.outcomes import LEFT_OUT, Outcome
 
 SHORT = 8
-"""How much of a run's id is shown; `trackly-sync runs` takes it."""
+"""Characters of a run's id that are shown; `trackly-sync runs` accepts them."""
 
 
 def show_json(content: Any) -> None:
-    """One JSON document on standard output, and nothing else."""
+    """Print one JSON document on standard output."""
     out.print(for_json(json.dumps(content, indent=2)), markup=False, soft_wrap=True)
 
 
 def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
-    """A dataset's part of `status --json`."""
+    """Return a dataset's part of `status --json`."""
     if manifest is None:
         return None
     return {
@@ -40,9 +40,10 @@ def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
 def status_json(
     pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], differing: Mapping[str, int]
 ) -> dict[str, Any]:
-    """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do.
+    """Return the document of `status --json`; a dataset that was never pulled is null.
 
-    Without outcomes, where the ledger cannot be read, all of `push` is null: unknown.
+    `differs` is there only if rows differ. If the ledger cannot be read, there are no outcomes, and every dataset of
+    `push` is null.
 
     Args:
         pulled: by dataset, the manifest of what is published.
@@ -59,7 +60,7 @@ def status_json(
 
 
 def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tuple(PULLED)) -> None:
-    """A table of what the warehouse holds of these datasets."""
+    """Show a table of these datasets in the warehouse."""
     table = Table("dataset", box=None, pad_edge=False, header_style="bold")
     for title in ("rows", "quarantined"):
         table.add_column(title, justify="right")
@@ -84,7 +85,7 @@ def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tupl
 
 
 def show_pushed(outcomes: Mapping[str, Outcomes], title: str = "imports") -> None:
-    """A table of outcomes, one column per import."""
+    """Show a table of outcomes, one column per import."""
     table = Table(title, box=None, pad_edge=False, header_style="bold")
     for name in outcomes:
         table.add_column(name, justify="right")
@@ -98,7 +99,7 @@ def show_pushed(outcomes: Mapping[str, Outcomes], title: str = "imports") -> Non
 
 
 def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
-    """What somebody should look at in what was pulled, each with the command for it."""
+    """Return notes on pulled datasets that need attention, each with the command for it."""
     notes = [] if pulled else ["Nothing has been pulled yet: trackly-sync pull"]
     for name, manifest in pulled.items():
         if manifest.quarantined:
@@ -119,7 +120,7 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
 
 
 def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
-    """What somebody should look at in what was pushed, each with the command for it."""
+    """Return notes on pushed rows that need attention, each with the command for it."""
     notes = []
     for name, counts in pushed.items():
         if counts.left_out:
@@ -142,7 +143,7 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
 
 
 def doubt_notes(outside: Mapping[str, int]) -> list[str]:
-    """Rows in doubt that are not among the outcomes of the current input."""
+    """Return notes on rows in doubt that the outcomes of the current input do not count."""
     return [
         f"{plural(rows, 'row')} of {name} in doubt {form(rows, 'is', 'are')} not in the current input, or "
         "quarantined there: trackly-sync resolve"
@@ -151,13 +152,13 @@ def doubt_notes(outside: Mapping[str, int]) -> list[str]:
 
 
 def _sends_first(pushed: Mapping[str, Outcomes], name: str) -> str:
-    """What to do where rows of a dataset wait for sends that are still to be sent, to be added to a note."""
+    """Return an addition to a note if rows of a dataset wait for sends that are still pending."""
     waits = name != "sends" and pushed[name].parked and "sends" in pushed and pushed["sends"].pending
     return "; for rows whose sends are still to be sent: trackly-sync push" if waits else ""
 
 
 def differing_notes(differing: Mapping[str, int]) -> list[str]:
-    """Rows that are in the account and say something else in their file by now."""
+    """Return notes on rows in the account that were changed in their file since."""
     return [
         f"{plural(rows, 'row')} of {name} {form(rows, 'differs', 'differ')} from what was sent, which the "
         f"account keeps: trackly-sync rejects {name} --outcome differs, then trackly-sync resolve --differs {name}"
@@ -167,13 +168,13 @@ def differing_notes(differing: Mapping[str, int]) -> list[str]:
 
 
 def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:
-    """The closing line of a pull or a push.
+    """Show the last line of a pull or a push.
 
     Args:
         seconds: how long it took.
-        requests: how many were made, with those made again.
-        retries: how many were made again.
-        rows: how many were moved; None where that says nothing.
+        requests: number of requests, retries included.
+        retries: number of retries.
+        rows: number of rows moved; None to show no rate.
     """
     moved = "" if rows is None else f"{plural(rows, 'row')} ({rows / seconds:,.0f} a second), "
     again = f", {retries:,} of them tried again" if retries else ""
@@ -181,7 +182,7 @@ def show_cost(seconds: float, requests: int, retries: int, rows: int | None = No
 
 
 def show_notes(title: str, notes: Sequence[str]) -> None:
-    """A list with a title, if there is anything in it."""
+    """Show a list with a title, unless it is empty."""
     if notes:
         out.print(f"\n[bold]{title}[/]")
         for note in notes:

@@ -19,9 +19,9 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
     """Write rows to standard output.
 
     Args:
-        columns: what each value of a row is.
-        rows: read once, and not kept.
-        as_json: an array of objects, one on a line.
+        columns: the name of each value of a row.
+        rows: read once, not held in memory.
+        as_json: an array of objects, one per line.
         as_csv: RFC 4180 with a header; null is the empty field, and no text is a formula (`for_csv`).
 
     Raises:
@@ -44,7 +44,7 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
 
 
 def _for_eyes(value: Any) -> Any:
-    """A value of a CSV that goes to a terminal, which obeys control characters; a file has them as they are."""
+    """Return a value of a CSV for a terminal, with control characters escaped; a file gets them as they are."""
     found = for_csv(value)
     return plain(found) if isinstance(found, str) else found
 

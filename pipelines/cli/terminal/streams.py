@@ -1,8 +1,8 @@
-"""Standard output and standard error where what is behind them takes no more: the full disk of a log, as a rule.
+"""Standard output and standard error when they cannot be written, usually since a log's disk is full.
 
-Results that cannot be written are an error that says so, and is not taken for one of the data directory. A remark
-that cannot be written is dropped: there is nowhere to say it, and the work goes on. What does not belong here: a
-reader who has gone (`shared.exits`), and what is written.
+If results cannot be written, a StorageError says so, distinct from errors of the data directory. If a remark cannot
+be written, it is dropped and the work goes on. What does not belong here: a closed pipe (`shared.exits`), and the
+texts themselves.
 """
 
 import io
@@ -16,7 +16,7 @@ _MANY_ROWS = 2**16
 
 
 class _Remarks(io.FileIO):
-    """What cannot be written is dropped, and counts as written."""
+    """A stream that drops text which cannot be written, and counts it as written."""
 
     def write(self, data: Any) -> int | None:  # type: ignore[override] # as FileIO has it
         try:
@@ -32,7 +32,7 @@ class _Remarks(io.FileIO):
 
 
 class _Results(_Remarks):
-    """What cannot be written is an error."""
+    """A stream that raises StorageError if text cannot be written."""
 
     def _refused(self, error: OSError) -> None:
         discard(self.fileno())
@@ -43,22 +43,28 @@ class _Results(_Remarks):
 
 
 def discard(descriptor: int) -> None:
-    """Take whatever is still written to a descriptor: else the interpreter tries again at its end, and complains."""
+    """Redirect a descriptor to the null device.
+
+    Otherwise the interpreter tries to write again at its end, and reports an error.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def results(stream: TextIO) -> TextIO:
-    """Standard output, whose `write` and `flush` raise StorageError where it cannot be written."""
+    """Return standard output as a stream whose `write` and `flush` raise StorageError if they fail."""
     return _written_by(_Results(stream.fileno(), "w", closefd=False), stream)
 
 
 def remarks(stream: TextIO) -> TextIO:
-    """Standard error, which drops what it cannot write."""
+    """Return standard error as a stream that drops text which it cannot write."""
     return _written_by(_Remarks(stream.fileno(), "w", closefd=False), stream)
 
 
 def rows_to(stream: TextIO) -> TextIO:
-    """As `results`, for many rows in UTF-8: with PYTHONUNBUFFERED, as in containers, each would be a write."""
+    """Return a stream as `results` does, buffered for many rows in UTF-8.
+
+    With PYTHONUNBUFFERED, as in containers, each row would otherwise be a write.
+    """
     raw = _Results(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(raw, _MANY_ROWS), "utf-8", newline="")
 

@@ -1,4 +1,6 @@
-"""Text and tables for a terminal of any width: lines end between words, and what does not fit is shown row by row.
+"""Text and tables for a terminal of any width: lines end between words.
+
+A table that does not fit is shown row by row.
 
 What does not belong here: the consoles themselves (`consoles`).
 """
@@ -12,13 +14,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 _LEAST_LAST = 20
-"""Cells that a table's last column may shrink to, as its texts wrap; the others are not cut."""
+"""Least width of a table's last column, whose texts wrap; the other columns are not cut."""
 
 _GAP = 2
 
 
 def at_words(text: Text, width: int) -> Text:
-    """A text whose lines end between words, indented as they begin; a word longer than the width is not broken.
+    """Return a text whose lines end between words, with each line's indent kept; longer words are not broken.
 
     Args:
         text: any text.
@@ -31,12 +33,12 @@ def at_words(text: Text, width: int) -> Text:
 
 
 def hanging(line: Text, width: int, indent: int) -> Iterator[Text]:
-    """The lines that one line becomes, broken between words.
+    """Yield the lines of one line, broken between words.
 
     Args:
         line: without line ends.
         width: cells of a line.
-        indent: cells before those that follow the first.
+        indent: width of the indent after the first line.
     """
     first, *rest = line.divide(_breaks(line.plain, width, indent))
     for part in (first, *rest):
@@ -47,7 +49,7 @@ def hanging(line: Text, width: int, indent: int) -> Iterator[Text]:
 
 
 def _breaks(line: str, width: int, indent: int) -> list[int]:
-    """Where new lines begin."""
+    """Return the positions where new lines begin."""
     found: list[int] = []
     used = last = 0
     for word in re.finditer(r"\S+", line):
@@ -60,13 +62,13 @@ def _breaks(line: str, width: int, indent: int) -> list[int]:
 
 
 def fits(table: Table, console: Console) -> bool:
-    """Whether a table can be shown without cutting anything; its last column may wrap."""
+    """Whether a table fits without cutting a text; its last column may wrap."""
     *widths, last = (_width(column, console) for column in table.columns)
     return sum(widths) + _GAP * len(widths) + min(last, _LEAST_LAST) <= console.width
 
 
 def rows_as_lines(table: Table, console: Console) -> Text:
-    """Each row as lines: its first cell, and below it the others with the names of their columns."""
+    """Return each row as lines: its first cell, and below it the other cells with the names of their columns."""
     names = [_text(column.header, console).plain for column in table.columns[1:]]
     shown: list[Text] = []
     for first, *others in zip(*(column.cells for column in table.columns), strict=True):
