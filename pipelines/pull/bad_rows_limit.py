@@ -19,8 +19,8 @@ def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
     """Refuse a snapshot with too many bad rows.
 
     Args:
-        manifest: the snapshot's.
-        quarantine: its file of quarantined rows.
+        manifest: the snapshot's manifest.
+        quarantine: the snapshot's file of quarantined rows.
         limit: the largest share of bad rows that is allowed, 0 to 1.
 
     Raises:

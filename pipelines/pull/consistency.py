@@ -1,7 +1,7 @@
-"""What may be claimed of a snapshot, and how it differs from the one before.
+"""The consistency of a snapshot, and its differences from the snapshot before.
 
 What does not belong here: why replies that share a row prove that none was missed (`read.windows`), and whether a
-snapshot is good enough to be one (`bad_rows_limit`).
+snapshot may be published (`bad_rows_limit`).
 """
 
 from pipelines.pull.read.chain import Evidence
@@ -11,10 +11,10 @@ from schemas.revenue import FROM_CONTACTS, OF_TOTALS
 
 
 def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
-    """The claim that the evidence supports, and the evidence as a text.
+    """Return the consistency that the evidence proves, and the evidence as a text.
 
     Args:
-        evidence: what the scan saw.
+        evidence: of the scan.
         pulled: distinct rows read, quarantined ones included.
     """
     notes = list(dict.fromkeys(evidence.notes))
@@ -48,14 +48,14 @@ def _unread(rows: int) -> str:
 
 
 def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:
-    """How the fields that the API sends differ from those of an earlier snapshot, as a text.
+    """Describe how the fields that the API sends differ from those of an earlier snapshot.
 
     Args:
         before: the earlier snapshot, if there is one.
         unknown: fields that the contract does not know.
         missing: fields of the contract that no row carried.
     """
-    if before is None or before.source == FROM_CONTACTS:  # those rows were made here, of other fields
+    if before is None or before.source == FROM_CONTACTS:  # such rows were derived here, from other fields
         return ""
     unknown_before = set(_names(before.unknown_fields))
     missing_before = set(_names(before.missing_fields)) - (OF_TOTALS if before.source else frozenset())
@@ -69,12 +69,12 @@ def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: fr
 
 
 def source_since(before: Manifest | None, source: str, finished_at: str) -> str | None:
-    """Since when revenue has had a source; None where it never had the other one.
+    """Return since when revenue has its current source; None if it never had another source.
 
     Args:
-        before: of the published revenue.
-        source: of the revenue that takes its place.
-        finished_at: when that was complete.
+        before: the manifest of the published revenue.
+        source: the source of the revenue that replaces it.
+        finished_at: when the new revenue was complete.
     """
     if before is None or not before.source:
         return None
@@ -82,7 +82,7 @@ def source_since(before: Manifest | None, source: str, finished_at: str) -> str 
 
 
 def source_figures(manifest: Manifest) -> dict[str, str]:
-    """What the record of a run says of where revenue comes from; nothing for other datasets."""
+    """Return the source of revenue for a run's record; empty for other datasets."""
     figures = {"source": manifest.source, "source_note": source_note(manifest)}
     return {name: text for name, text in figures.items() if text}
 

@@ -1,4 +1,4 @@
-"""The snapshot that is being made: what it is of, its id, and where its files go.
+"""The snapshot that is being made: its dataset, its id, and the folder of its files.
 
 What does not belong here: making the folder and putting it in place (`pipelines.snapshots`).
 """
@@ -16,10 +16,10 @@ class Draft(SnapshotFolder):
     """A snapshot that is being made, in a folder that is private to this pull.
 
     Attributes:
-        dataset: what its rows are.
+        dataset: the dataset of its rows.
         snapshot: its id, which every row names.
         run: the id of the run that makes it.
-        started_at: when that began; ISO 8601, UTC.
+        started_at: when the snapshot was begun; ISO 8601, UTC.
     """
 
     dataset: Dataset
@@ -29,7 +29,7 @@ class Draft(SnapshotFolder):
 
     @property
     def work(self) -> Path:
-        """The folder of batches, which goes before the snapshot is put in place."""
+        """The folder of batches, which is deleted before the draft is renamed."""
         return self.folder / "work"
 
     def make_work(self) -> None:

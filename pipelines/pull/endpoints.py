@@ -1,4 +1,4 @@
-"""Where each pulled dataset is read from, and what distinguishes its rows on the wire.
+"""The endpoint of each pulled dataset, and the fields that tell its rows apart in replies.
 
 What does not belong here: the columns (in `schemas`) and how pages are read (in `read.scan`).
 """
@@ -16,11 +16,11 @@ class Endpoint:
         path: its path below the base URL.
         envelope: the key of the reply that holds the rows.
         largest: the most rows on one page; 0 where the reply is not paged.
-        identity: the fields that tell rows apart and fix their place in the order. A contact that signs up
-            again is another place in the order, so its date is part of it.
-        filters: one query each; rows of all of them together are the dataset.
-        order: the field by which rows come newest first, where that is documented.
-        states: queries that share out the rows of the first filter, to see whether it gives all of them.
+        identity: the fields that tell rows apart and fix their place in the order. A contact that signs up again has
+            another place in the order, so its date is part of the identity.
+        filters: one query each; the rows of all queries together are the dataset.
+        order: the field by which rows come newest first, if documented.
+        states: queries by state that together cover the first filter, to check whether it gives all rows.
     """
 
     path: str
@@ -56,7 +56,7 @@ OFFERS = Endpoint(
 """At most 100 a page; all but archived by default (/api-reference/v2/offers/list-offers)."""
 
 REVENUE = Endpoint("/revenue", "revenue", 100, ("id",))
-"""Not documented; read where it answers, as every other paged read (at most 100 a page)."""
+"""Not documented; if it answers, it is read like other paged reads (at most 100 a page)."""
 
 CREATIVES = Endpoint(
     "/creatives",
@@ -84,4 +84,4 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
         "schedules": SCHEDULES,
     }
 )
-"""By the names of the datasets."""
+"""Endpoints by the names of their datasets."""

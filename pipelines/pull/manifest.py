@@ -1,4 +1,4 @@
-"""The manifest of a snapshot out of what was read and written, and its figures for the run's record.
+"""Builds the manifest of a snapshot, and the figures for the run's record.
 
 What does not belong here: how sure a snapshot is (`consistency`), and writing the manifest (`pipelines.snapshots`).
 """
@@ -28,15 +28,15 @@ def manifest_of(
     privacy: Privacy,
     before: Manifest | None,
 ) -> Manifest:
-    """What a snapshot holds, and what may be claimed of it.
+    """Build the manifest of a snapshot: its contents and its consistency.
 
     Args:
         made: the snapshot that is being made.
-        files: what was written.
+        files: the files that were written.
         evidence: of the scan.
-        replies: what came from the account.
-        privacy: what was kept of personal data.
-        before: of the snapshot that is published.
+        replies: the account's replies.
+        privacy: which personal data was kept.
+        before: the manifest of the published snapshot.
     """
     name, finished_at = made.dataset.name, now()
     consistency, why = judge(evidence, files.rows + files.quarantined)
@@ -72,7 +72,7 @@ def manifest_of(
 
 
 def figures_of(manifest: Manifest) -> Any:
-    """The run record's figures; quarantined rows are logged too."""
+    """Return the run record's figures; quarantined rows are logged too."""
     if manifest.quarantined:
         _log.info(
             "%s: %s quarantined",

@@ -1,8 +1,8 @@
-"""Values of one column as an Arrow array, and the values that cannot be: the measured path.
+"""Values of one column as an Arrow array, and invalid values; the speed of this code is measured.
 
 An empty text stands for no value in an optional column that holds no text (times, numbers, flags, JSON) and in an
-optional key. In any other column of text it stays an empty text, since it may be one that the account keeps.
-What does not belong here: which rows a reply has (`columns`), and what a time is (`schemas.values.instants`).
+optional key. In other text columns an empty text is kept, since the account may hold an empty text. What does not
+belong here: which rows a reply has (`columns`), and what a time is (`schemas.values.instants`).
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ _FIRST, _LAST = (
     pa.scalar(end, _UTC).value
     for end in (dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, dt.UTC))
 )
-"""The first and the last instant that the grammar takes, in microseconds."""
+"""The first and the last instant that the grammar accepts, in microseconds."""
 
 Array: TypeAlias = "pa.Array[Any]"
 Values = Sequence[Sequence[Any]]
@@ -44,7 +44,7 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
     """Rows of a dataset as one Arrow array per column.
 
     Returns:
-        The arrays, and for each row with a value that cannot be its position and the reason.
+        The arrays, and the position of each row with an invalid value, with the reason.
     """
     arrays: list[Array] = []
     wrong: dict[int, str] = {}
@@ -73,10 +73,13 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
 
 
 def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
-    """JSON as it came, put together from its bytes: an object for every value would cost more than all else here."""
+    """Return JSON texts as one array built from their bytes.
+
+    A Python object per value would cost more than all other steps.
+    """
     joined = b"".join(raws)
     if not joined.isascii():
-        str(joined, "utf-8")  # what msgspec hands on as it came was not looked at
+        str(joined, "utf-8")  # msgspec does not check raw values for UTF-8
     sizes = np.fromiter(map(len, raws), np.int32, len(raws))
     ends = np.zeros(len(raws) + 1, np.int32)
     np.cumsum(sizes, out=ends[1:])
@@ -89,7 +92,7 @@ def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
 
 
 def _no_objects(raws: Sequence[msgspec.Raw]) -> list[int]:
-    """The positions of JSON values that are something else than an array of objects, and not empty either."""
+    """Return the positions of JSON values that are neither empty nor an array of objects."""
     return [at for at, raw in enumerate(raws) if bytes(raw) != NO_VALUE and not _are_objects(raw)]
 
 
@@ -104,15 +107,15 @@ def _are_objects(raw: msgspec.Raw) -> bool:
 def _texts(values: Sequence[str | float | None]) -> Array:
     try:
         return pa.array(values, pa.string())
-    except pa.ArrowTypeError:  # a label that some rows give as a number
+    except pa.ArrowTypeError:  # some rows have a number for a text
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _whole_lists(lists: Sequence[list[float] | None]) -> tuple[Array, list[int]]:
-    """Lists of whole numbers.
+    """Convert lists of whole numbers.
 
     Returns:
-        The lists, and the positions of those with another number in them (null in the array).
+        The lists, and the positions of lists with other numbers (null in the array).
     """
     failed = [at for at, one in enumerate(lists) if one is not None and not all(map(_is_whole, one))]
     left = set(failed)
@@ -125,10 +128,10 @@ def _is_whole(number: float) -> bool:
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
-    """Texts as instants, by the grammar of `schemas.values.instants`; empty ones are no value.
+    """Convert texts to instants, by the grammar of `schemas.values.instants`; an empty text is no value.
 
     Returns:
-        The instants, and the positions of the texts that are none (null in the array).
+        The instants, and the positions of texts that are not instants (null in the array).
     """
     if not any(texts):
         return pa.nulls(len(texts), _UTC), []
@@ -140,17 +143,17 @@ def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
 
 
 def _parsed(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
-    """Texts as instants one by one; returns what `_instants` does."""
+    """Convert texts to instants one by one; return values as `_instants` does."""
     instants = [parse_instant(text) if text else None for text in texts]
     failed = [at for at, text in enumerate(texts) if text and instants[at] is None]
     return pa.array(instants, _UTC), failed
 
 
 def _cast(texts: Sequence[str | None]) -> "Array | None":
-    """Texts as instants by Arrow, where it takes them all and takes them as the grammar does; else None.
+    """Convert texts to instants with Arrow; None if Arrow refuses one or reads one differently from the grammar.
 
-    Arrow refuses some forms of the grammar, and takes what the grammar refuses: an hour without minutes, and years
-    other than 1 to 9999 once they are UTC.
+    Arrow refuses some forms of the grammar. It accepts forms that the grammar refuses: an hour without minutes, and
+    years outside 1 to 9999 in UTC.
     """
     array = pa.array(texts, pa.string())
     buffer: Any = array.buffers()[1]

@@ -1,8 +1,8 @@
-"""A reply's rows as Arrow columns, and the rows that cannot be: the measured path.
+"""A reply's rows as Arrow columns, and its bad rows; the speed of this code is measured.
 
-The fast path decodes a reply at once into the dataset's structs, which refuse unknown fields and wrong types, and
-turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
-`extra`, rows of the wrong shape become bad rows with the reason.
+The fast path decodes a complete reply into the dataset's structs, which refuse unknown fields and wrong types, and
+turns their values into columns. A reply that it refuses is decoded row by row: unknown fields go to `extra`, and rows
+of the wrong shape become bad rows with the reason.
 
 What does not belong here: one column's values (`column_values`), and rules about values
 (`schemas.derived.pandera_checks`).
@@ -28,7 +28,7 @@ _HALF = msgspec.Raw(msgspec.json.encode(HALF))
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that is not of its dataset's shape: its place in the reply, its raw JSON, and why."""
+    """A row that does not have its dataset's shape: its place in the reply, its raw JSON, and the reason."""
 
     row: int
     raw: bytes
@@ -37,7 +37,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A reply's rows.
+    """A reply's rows as columns.
 
     Attributes:
         batch: the dataset's columns, then `extra` (JSON text or null) and `row` (place in the reply).
@@ -51,11 +51,11 @@ class Decoded:
 
 
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What is raised where a reply is not of its dataset's shape, or no JSON at all."""
+"""Errors raised for a reply that does not have its dataset's shape, or is not JSON."""
 
 
 def reply_decoder(row: Any, envelope: str) -> msgspec.json.Decoder[Any]:
-    """A decoder of replies into `rows` and `pagination`, the latter as it came.
+    """Return a decoder of replies into `rows` and `pagination`, the latter as raw JSON.
 
     Args:
         row: the type of a row.
@@ -65,31 +65,31 @@ def reply_decoder(row: Any, envelope: str) -> msgspec.json.Decoder[Any]:
 
 
 def raw_rows(body: bytes, envelope: str) -> list[msgspec.Raw]:
-    """The rows of a reply, each as its JSON text; none where they are null or left out."""
+    """Return the rows of a reply as JSON texts; empty if they are null or missing."""
     rows: list[msgspec.Raw] | None = _raw_reply_of(envelope).decode(body).rows
     return rows or []
 
 
 def values_of(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> Values:
-    """The values of a dataset's structs, by column."""
+    """Return the values of a dataset's structs, by column."""
     return list(zip(*map(msgspec.structs.astuple, structs), strict=True)) or [()] * len(dataset.fields)
 
 
 def decoded(
     dataset: Dataset, structs: Sequence[msgspec.Struct], raws: Callable[[], Sequence[msgspec.Raw]]
 ) -> tuple[Decoded, Values]:
-    """Rows that their dataset's struct has taken, as columns.
+    """Convert rows that were decoded into structs to columns.
 
     Args:
-        dataset: what the rows are.
+        dataset: the rows' dataset.
         structs: one per row.
-        raws: the rows as JSON texts; called only where one of them is bad.
+        raws: returns the rows as JSON texts; called only if one of them is bad.
 
     Returns:
-        The columns, and the values they were made of.
+        The columns, and the values that they were made from.
 
     Raises:
-        UnicodeDecodeError: a JSON value is not UTF-8; nothing has looked at its bytes before.
+        UnicodeDecodeError: a JSON value is not UTF-8; its bytes were not checked before.
     """
     values = values_of(dataset, structs)
     count = len(structs)
@@ -114,7 +114,7 @@ def _raw_reply_of(envelope: str) -> msgspec.json.Decoder[Any]:
 
 
 def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
-    """Rows of a reply that is not of its dataset's shape throughout, looked at one after the other; in UTF-8."""
+    """Decode a reply row by row, since not every row has its dataset's shape; the rows are UTF-8."""
     one = _OneRow.of(dataset)
     structs: list[msgspec.Struct] = []
     extras: list[str | None] = []
@@ -139,12 +139,12 @@ def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
 
 @dataclass(frozen=True, slots=True)
 class _OneRow:
-    """How one row of any shape is decoded.
+    """Decodes one row of any shape.
 
     Attributes:
-        typed: decodes what the contract knows of it.
+        typed: decodes the fields that the contract knows.
         known: the contract's columns.
-        blankable: those in which an empty text is no value, and which the struct would refuse for it.
+        blankable: columns in which an empty text is no value, and whose type in the struct would refuse it.
     """
 
     typed: msgspec.json.Decoder[Any]
@@ -159,10 +159,10 @@ class _OneRow:
         return cls(typed, frozenset(dataset.columns), frozenset(blankable))
 
     def decode(self, raw: msgspec.Raw) -> tuple[msgspec.Struct, dict[str, msgspec.Raw]]:
-        """The row, and the fields that the contract does not know.
+        """Return the row, and the fields that the contract does not know.
 
         Raises:
-            DecodeError, RecursionError: it is not of the contract's shape, or was no JSON as it came.
+            DecodeError, RecursionError: it does not have the contract's shape, or was not JSON.
         """
         fields = _raw_fields.decode(raw)
         if fields.get(FAULT) == _HALF:
@@ -196,7 +196,7 @@ def _columns(
 def _without(
     decoded: Decoded, wrong: dict[int, str], places: Sequence[int], raws: Sequence[msgspec.Raw]
 ) -> Decoded:
-    """Take rows out of the batch, by their position in it, as bad rows."""
+    """Move rows out of the batch, by their position in it, to the bad rows."""
     bad = [BadRow(places[at], bytes(raws[places[at]]), reason) for at, reason in wrong.items()]
     keep = pa.array([at not in wrong for at in range(decoded.batch.num_rows)], pa.bool_())
     return Decoded(decoded.batch.filter(keep), decoded.bad + bad, decoded.unknown)

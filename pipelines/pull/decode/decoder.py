@@ -1,8 +1,8 @@
-"""One reply, parsed once: what the scan needs of it, and its rows as Arrow columns.
+"""Parses one reply once: the keys and page numbers for the scan, and the rows as Arrow columns.
 
-A reply of the contract's shape takes the fast path: its structs give both. Any other one is read row by row, so that
-a row of the wrong shape costs no other row. What does not belong here: how values become columns (`columns`), what
-distinguishes rows (`row_keys`), and replies together (`replies.batches`).
+A reply of the contract's shape takes the fast path: its structs give both. Any other reply is read row by row, so
+that a row of the wrong shape does not affect other rows. What does not belong here: how values become columns
+(`columns`), the keys of rows (`row_keys`), and batches of replies (`replies.batches`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from pipelines.trackly.failures import Unreadable
 from schemas.registry import PULLED
 
 _END_BYTES = 8192
-"""Of a reply, at either end; a contact has at most 4,000 (/api-reference/v2/overview)."""
+"""Bytes kept of a reply's beginning and end; a contact has at most 4,000 (/api-reference/v2/overview)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class DecodedReply:
     """A reply that has been read.
 
     Attributes:
-        seen: what the scan needs of it.
+        seen: the part that the scan needs.
         rows: its rows, in columns.
-        digest: a short one of its text, to tell whether two replies were equal.
-        ends: how its text begins and ends, to look for the names of fields.
+        digest: a short digest of its text, to compare replies.
+        ends: the beginning and end of its text, to search for the names of fields.
     """
 
     seen: Seen
@@ -63,7 +63,7 @@ class ReplyDecoder:
         """Read a reply.
 
         Raises:
-            Unreadable: it is not the JSON expected.
+            Unreadable: the reply is not the expected JSON.
         """
         try:
             reply = self._typed.decode(text)
@@ -76,7 +76,7 @@ class ReplyDecoder:
 
     def _read_row_by_row(self, text: bytes) -> tuple[Seen, Decoded]:
         try:
-            str(text, "utf-8")  # values that are passed over are not looked at otherwise
+            str(text, "utf-8")  # otherwise the bytes of skipped values would not be checked
             return self._see(text), row_by_row(self._dataset, raw_rows(text, self._envelope))
         except REFUSED:
             raise Unreadable("not JSON") from None

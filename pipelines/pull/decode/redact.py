@@ -1,6 +1,6 @@
-"""Replies before they are decoded or written down: without what is not to be kept of personal data.
+"""Removes personal data that may not be kept from replies, before they are decoded or written.
 
-What does not belong here: what that is, and how it is filtered (see `pipelines.privacy`).
+What does not belong here: which data that is, and how it is filtered (see `pipelines.privacy`).
 """
 
 from pipelines.privacy import Privacy
@@ -9,16 +9,16 @@ from pipelines.trackly.replies.pages import read_page
 
 
 def redacted(privacy: Privacy, name: str, body: bytes) -> bytes:
-    """A reply as it may be kept.
+    """Return a reply as it may be kept.
 
     Args:
         privacy: what may be kept.
         name: the dataset's name in `PULLED`.
-        body: the reply's.
+        body: of the reply.
 
     Raises:
-        Unreadable: it is not the JSON expected, so that it cannot be filtered. Where all may be kept, that is
-            not looked at.
+        Unreadable: the reply is not the expected JSON, so it cannot be filtered. If everything may be kept, this is
+            not checked.
     """
     if not privacy.filters(name):
         return body

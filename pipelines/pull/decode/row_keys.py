@@ -1,10 +1,10 @@
-"""What the scan sees of a reply: its pagination, and what distinguishes its rows.
+"""The part of a reply that the scan needs: its pagination, and the keys of its rows.
 
-One integer distinguishes each row, the same in every process. A row without a usable key (null, empty, of
-another type, or against its column's checks) has a small integer by its content: it takes part in the comparison of
-replies, but links them only in company (see `read.windows`), since rows of the same content may be several. What does
-not belong here: the rows' columns (see `columns`), and which sightings are of one row without a key (see
-`write.keyless`).
+Each row has one integer, the same in every process. A row without a usable key (null, empty, of another type, or
+against its column's checks) has a small integer from its content. It takes part in the comparison of replies, but
+links replies only together with another such row (see `read.windows`), since several rows may have the same content.
+What does not belong here: the rows' columns (see `columns`), and which sightings belong to the same row without a key
+(see `write.keyless`).
 """
 
 import re
@@ -25,13 +25,13 @@ Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""
 
 KEYLESS = 1 << 32
-"""Integers below it stand for rows without a usable key."""
+"""Integers below this stand for rows without a usable key."""
 
 NOBODY = 0
-"""Stands for a row that not even its content distinguishes."""
+"""Stands for a row that even its content does not tell apart, since it is too short."""
 
 _TELLING_BYTES = 32
-"""Length in bytes from which on a row's text may be its own."""
+"""Length in bytes from which a row's content may tell it apart."""
 
 _SEPARATOR = "\x1f"
 
@@ -39,7 +39,7 @@ _raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class KeyRule:
-    """When a value of one column of a key is usable.
+    """Decides whether a value of one key column is usable.
 
     Args:
         field: the column's declaration.
@@ -59,7 +59,7 @@ class KeyRule:
         return all(re.match(pattern, str(value)) for pattern in self._patterns)
 
     def holds_all(self, values: Sequence[Any]) -> bool:
-        """Whether all values of a column are usable, as far as that is seen at a glance."""
+        """Whether all values of a column are surely usable, by a fast test."""
         kinds = set(map(type, values))
         if self._whole:
             return kinds <= {int}
@@ -69,7 +69,7 @@ class KeyRule:
             return "" not in values
         if kinds != {str}:
             return not kinds
-        text = "\n".join((*values, ""))  # one match is three times as fast as one for each value
+        text = "\n".join((*values, ""))  # one match for all is three times as fast as one per value
         one_line_each = text.count("\n") == len(values)
         none_empty = not text.startswith("\n") and "\n\n" not in text
         return one_line_each and none_empty and all(_lines_of(of).fullmatch(text) for of in self._patterns)
@@ -82,29 +82,29 @@ def _lines_of(pattern: str) -> re.Pattern[str]:
 
 @cache
 def key_rules(dataset: Dataset) -> tuple[KeyRule, ...]:
-    """One rule for each column of a dataset's key."""
+    """Return one rule for each column of a dataset's key."""
     by_name = {field.name: field for field in dataset.fields}
     return tuple(KeyRule(by_name[name]) for name in dataset.key)
 
 
 def has_usable_key(dataset: Dataset, values: Sequence[Any]) -> bool:
-    """Whether the values of a row's key, in the order of the key's columns, tell it apart."""
+    """Whether the values of a row's key, in the order of the key's columns, are usable."""
     rules = key_rules(dataset)
     return len(values) >= len(rules) and all(map(KeyRule.holds, rules, values))
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the scan needs of a reply.
+    """The part of a reply that the scan needs.
 
     Attributes:
-        keys: one per row.
-        page: the page's number by the reply's pagination; None where that has none, as with the next two.
-        per_page: the most rows on a page.
-        total: the number of rows in all.
-        newest: when its first row came, by the field of the order; None where it has no time.
-        oldest: the same for its last row.
-        last: the identity of its last row, as texts; empty where it has none.
-        absent: whether its rows are null or left out, rather than an empty array.
+    keys: one per row.
+    page: the page's number in the reply's pagination; None if missing, as for the next two.
+    per_page: the most rows on a page.
+    total: the number of rows in all.
+    newest: time of its first row, by the field of the order; None if the row has no time.
+    oldest: the same for its last row.
+    last: the identity of its last row, as texts; empty if the row has none.
+    absent: whether its rows are null or missing, rather than an empty array.
     """
 
     keys: Keys
@@ -120,12 +120,12 @@ class Seen(msgspec.Struct, frozen=True):
 def see(
     columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw, of: Dataset | None
 ) -> Seen | None:
-    """What the scan needs of a reply; None where one of its rows has no usable key.
+    """Return the part that the scan needs; None if a row has no usable key.
 
     Args:
-        columns: the values of each field of the rows' identity, those of the key first.
-        order: which of them rows are in order of, newest first, if that is documented.
-        pagination: the reply's.
+        columns: the values of each field of the rows' identity, key fields first.
+        order: the index of the field by which rows are ordered, newest first, if documented.
+        pagination: of the reply.
         of: the dataset; see `ReplyReader`.
     """
     if not _all_usable(of, columns):
@@ -137,13 +137,14 @@ def see(
 
 
 class ReplyReader:
-    """Sees in a reply's body what the scan needs, whatever else its rows look like; called with the body.
+    """Reads the part that the scan needs from a reply's body, whatever the shape of its rows; called with the body.
 
     Args:
         envelope: the key that the rows stand under.
-        identity: the fields that distinguish rows, those of the dataset's key first.
-        order: the one of them by which rows are in order, newest first, if that is documented.
-        of: the dataset, which says when a key is usable; without it, a key is whose first field is not null.
+        identity: the fields that tell rows apart, key fields of the dataset first.
+        order: the field of these by which rows are ordered, newest first, if documented.
+        of: the dataset, whose rules say when a key is usable; without it, a key is usable if its first field is not
+            null.
     """
 
     def __init__(
@@ -161,10 +162,10 @@ class ReplyReader:
         self._page = read_page(envelope)
 
     def __call__(self, body: bytes) -> Seen:
-        """What the scan needs of a reply.
+        """Return the part that the scan needs.
 
         Raises:
-            Unreadable: it is not the JSON expected, as of `read_page`.
+            Unreadable: the body is not the expected JSON, as in `read_page`.
         """
         try:
             found = self._reply.decode(body)
@@ -186,7 +187,7 @@ class ReplyReader:
         return Seen(keys, page.page, page.per_page, page.total, *_ends(dates), last, page.absent)
 
     def _identity_of(self, raw: msgspec.Raw) -> tuple[Any, ...]:
-        """The values of a row's identity; none where the row is of another shape."""
+        """Return the values of a row's identity; empty if the row has another shape."""
         try:
             values: tuple[Any, ...] = msgspec.structs.astuple(self._row.decode(raw))
         except msgspec.DecodeError:
@@ -209,12 +210,12 @@ def _all_usable(of: Dataset | None, columns: Sequence[Sequence[Any]]) -> bool:
 
 
 def keyless(raw: bytes) -> int:
-    """The integer of a row without a usable key."""
+    """Return the integer of a row without a usable key."""
     return xxh3_64_intdigest(raw) % KEYLESS if len(raw) >= _TELLING_BYTES else NOBODY
 
 
 def _keys(columns: Sequence[Sequence[Any]]) -> Keys:
-    """The integers of rows that have an identity: of their values as texts, put together."""
+    """Return the integers of rows with an identity: digests of their values, joined as texts."""
     texts = map(_template(len(columns)).__mod__, zip(*map(_as_printed, columns), strict=True))
     return tuple(map(xxh3_64_intdigest, map(str.encode, texts)))
 
@@ -225,17 +226,17 @@ def _template(columns: int) -> str:
 
 
 def _as_printed(values: Sequence[Any]) -> Iterable[Any]:
-    """Values of which `%s` makes what `as_text` does."""
+    """Yield values for which `%s` gives the same text as `as_text`."""
     return map(as_text, values) if float in set(map(type, values)) else values
 
 
 def as_text(value: Any) -> str:
-    """A value as text; a whole number with a decimal point is the same, since columns of integers take it so."""
+    """Return a value as text; a whole number with a decimal point equals the integer, as in integer columns."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _ends(values: Sequence[Any]) -> tuple[datetime | None, datetime | None]:
-    """The first and the last of the values that rows are in order of, as times; None for what is none."""
+    """Return the first and last value of the order field as times; None if a value is not a time."""
     ends = (values[0], values[-1]) if values else (None, None)
     newest, oldest = [parse_instant(value) if isinstance(value, str) else None for value in ends]
     return newest, oldest

@@ -1,8 +1,8 @@
 """The sizes of audiences, counted again by the account on request.
 
 GET /audiences/{id}/size takes seconds and writes `cached_size` into the account
-(/api-reference/v2/audiences/get-audience-size), so no pull calls it: only who asks for it. One at a time, with a
-pause between them, and no more than so many in a run. What does not belong here: reading audiences.
+(/api-reference/v2/audiences/get-audience-size), so only `pull --measure` calls it. Calls are made one at a time, with
+a pause between them, up to a limit in each run. What does not belong here: reading audiences.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.swap import reading
 
 Counted = Callable[[int, int], None]
-"""Called with how many audiences have been counted, and how many there are to count."""
+"""Called with the number of audiences counted so far, and the number to count."""
 
 _LONGEST_UNCOUNTED_FIRST = """
 SELECT id FROM main.audiences WHERE status IS DISTINCT FROM 'archived'
@@ -31,12 +31,12 @@ ORDER BY cached_size_updated_at NULLS FIRST, id
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What became of a measurement.
+    """The result of a measurement.
 
     Attributes:
         counted: audiences that the account has counted.
-        gone: those that it does not have any more.
-        left: those beyond `TRACKLY_MEASURE_MOST`.
+        gone: audiences that the account does not have any more.
+        left: audiences beyond `TRACKLY_MEASURE_MOST`, not counted.
     """
 
     counted: int
@@ -46,7 +46,7 @@ class Measured:
 
 @watched()
 def measure_audiences(settings: Settings, run: str, on_count: Counted) -> Measured:
-    """Have the account count its audiences that are not archived, those first that were counted longest ago.
+    """Have the account count its audiences that are not archived, least recently counted first.
 
     Args:
         settings: see `Settings`.
@@ -54,7 +54,7 @@ def measure_audiences(settings: Settings, run: str, on_count: Counted) -> Measur
         on_count: see `Counted`.
 
     Raises:
-        AccessError, RequestError, ServiceError: the API refused or gave no usable answer; what was counted stays.
+        AccessError, RequestError, ServiceError: the API refused or gave no usable answer; sizes counted before stay.
         StorageError: there is no warehouse, or it cannot be read.
     """
     with reading(settings.warehouse) as connection:
@@ -69,7 +69,7 @@ def measure_audiences(settings: Settings, run: str, on_count: Counted) -> Measur
 
 
 async def _measure(settings: Settings, ids: Sequence[str], on_count: Counted) -> int:
-    """Count them one after the other; returns how many are gone."""
+    """Have the audiences counted one after the other; return how many are gone."""
     gone = 0
     async with TracklyClient(settings) as client:
         for place, one in enumerate(ids):
@@ -84,10 +84,10 @@ async def _measure(settings: Settings, ids: Sequence[str], on_count: Counted) ->
 
 
 def _is_answer(body: bytes) -> None:
-    """See that the reply is one; the size itself comes with the next pull.
+    """Check that the reply is an answer; the size itself comes with the next pull.
 
     Raises:
-        Unreadable: it is no JSON object.
+        Unreadable: it is not a JSON object.
     """
     try:
         msgspec.json.decode(body, type=dict[str, msgspec.Raw])

@@ -1,10 +1,10 @@
-"""Every contact's totals as they are now, for the push, which settles by them what got no answer.
+"""Every contact's current totals, by which a push settles rows without an answer.
 
-It is the same consistent scan as a pull's, of which only the totals are kept and nothing is published. Every row that
-the pull takes is read with the same key and the same figures. Beyond that this decoder is laxer on purpose: a contact
-that cannot be read leaves rows in doubt, so a figure may be written as a text, and what is wrong in other columns, or
-against a declared check, is for the pull to quarantine. Keys are as strict as there. What does not belong here: what
-the totals mean for rows in doubt (`pipelines.push.revenue.settle.settle`).
+The scan is the same as that of a pull, but only the totals are kept, and nothing is published. Every row that a pull
+accepts is read with the same key and the same figures. Beyond that, this decoder is less strict on purpose, since a
+contact that cannot be read leaves rows in doubt: a figure may be written as a text, and errors in other columns and
+broken checks are ignored (a pull quarantines such rows). Keys are checked as strictly as in a pull. What does not
+belong here: what the totals mean for rows in doubt (`pipelines.push.revenue.settle.settle`).
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ from schemas.registry import PULLED
 from schemas.values.money import units
 
 OnRead = Callable[[int, int | None], None]
-"""Called with the contacts read so far, and how many there are, if the API gives a total."""
+"""Called with the number of contacts read so far, and the total if the API gives one."""
 
 _FIELDS: list[tuple[str, pa.DataType]] = [
     ("phone_number", pa.string()),
@@ -54,7 +54,7 @@ _READ = _COLUMNS.append(pa.field("reply", pa.int32()))
 
 
 class _Contact(msgspec.Struct, gc=False):
-    """What is kept of a row of GET /contacts."""
+    """The fields kept of a row of GET /contacts."""
 
     phone_number: str
     list_id: Integer
@@ -67,14 +67,14 @@ class _Contact(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ContactTotals:
-    """The totals of every contact, as one scan read them.
+    """The totals of every contact, read by one scan.
 
     Attributes:
         file: Parquet: phone_number, list_id, list_number, revenue_total (in ten-thousandths of the account's
-            currency), conversion_count, click_count, signup_date; one row per contact. Contacts of which one of
-            these but the last cannot be read are missing.
-        started_at: before the first request; ISO 8601, UTC.
-        finished_at: after the last reply.
+            currency), conversion_count, click_count, signup_date; one row per contact. Contacts are missing if a
+            value other than the last cannot be read.
+        started_at: time before the first request; ISO 8601, UTC.
+        finished_at: time after the last reply; the same form.
         complete: whether it is proven that no contact was missed, as for a snapshot that is not fuzzy, and every
             one could be read. Where the account claims more contacts than it serves, nothing is proven.
     """
@@ -87,7 +87,7 @@ class ContactTotals:
 
 @contextmanager
 def totals_folder(settings: Settings) -> Iterator[Path]:
-    """A folder for totals, gone when the block ends: they are figures of the moment.
+    """Yield a folder for totals, which is deleted when the block ends, since totals are soon outdated.
 
     Raises:
         StorageError: the disk refused.
@@ -103,12 +103,12 @@ async def read_totals(
 
     Args:
         client: an open client.
-        settings: how many requests to keep under way, and what is kept of phone numbers.
-        folder: of `totals_folder`; earlier totals in it are replaced.
+        settings: the number of requests under way, and how phone numbers are kept.
+        folder: from `totals_folder`; earlier totals in it are replaced.
         on_read: called after every reply.
 
     Raises:
-        AccessError, RequestError, ServiceError: as a pull.
+        AccessError, RequestError, ServiceError: as in a pull.
         StorageError: the disk refused.
     """
     started_at, replies = now(), folder / "replies.parquet"
@@ -128,12 +128,12 @@ async def read_totals(
 
 
 class _Reader:
-    """Gets replies, and writes the totals in them down.
+    """Gets replies and writes their totals to a file.
 
     Args:
         client: an open client.
-        privacy: what is kept of phone numbers.
-        writer: of the file for every reply's contacts.
+        privacy: how phone numbers are kept.
+        writer: writes the file with every reply's contacts.
         on_read: called after every reply.
 
     Attributes:
@@ -165,7 +165,7 @@ class _Reader:
 
 
 class _Seen(NamedTuple):
-    """A reply of which only what the scan needs has been decoded."""
+    """A reply whose part for the scan has been decoded, and nothing else."""
 
     seen: Seen
 
@@ -178,12 +178,12 @@ def _seen(text: bytes) -> _Seen:
 
 
 def _keep_latest(folder: Path, replies: Path, file: Path) -> int:
-    """One row per contact, of several the one that was read last; returns how many there are.
+    """Keep one row per contact, the one that was read last; return the number of contacts.
 
     Args:
-        folder: for what DuckDB spills.
-        replies: every reply's contacts; deleted.
-        file: to be written.
+        folder: for DuckDB's temporary files.
+        replies: the file with every reply's contacts; it is deleted.
+        file: the file to write.
     """
     names = ", ".join(_COLUMNS.names)
     with scratch(folder) as connection:
@@ -217,11 +217,11 @@ _row = msgspec.json.Decoder(_Contact, strict=False)  # figures may be written as
 
 
 def columns(text: bytes, reply: int) -> pa.RecordBatch:
-    """The totals in a reply of GET /contacts, without the rows that cannot be read.
+    """Return the totals in a reply of GET /contacts, without rows that cannot be read.
 
     Args:
-        text: the reply's, which the scan has read: it is JSON of this shape.
-        reply: its number, which each row has.
+        text: of the reply; the scan has read it, so it is JSON of this shape.
+        reply: the reply's number, which is added to each row.
 
     Returns:
         The columns of the file of totals, and `reply`.
@@ -244,7 +244,7 @@ def _contacts(text: bytes) -> list[_Contact]:
 
 
 def _is_somebody(row: _Contact) -> bool:
-    """Whether a row's key is usable: without one it may be any contact's."""
+    """Whether a row's key is usable; without a usable key, the row may belong to any contact."""
     return has_usable_key(PULLED["contacts"], (row.phone_number, row.list_id))
 
 

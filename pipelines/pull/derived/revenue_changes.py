@@ -1,10 +1,9 @@
-"""Revenue out of contacts' totals: one row for each change of a contact's totals between two snapshots.
+"""Revenue derived from contacts' totals: one row for each change of a contact's totals between two snapshots.
 
-It grows: each snapshot is the rows of the one before it plus one row for every contact whose total or conversions
-differ from the sum of those rows. Sums over contact-sourced rows therefore equal the contacts' totals at any moment,
-also after a contact has gone (a negative row) or a pull was left out. Where revenue came from events meanwhile, the
-changes of that time are taken from the contacts' history. What does not belong here: when revenue is made so
-(`revenue_source`).
+Each snapshot has the rows of the snapshot before it, plus one row for every contact whose total or conversions differ
+from the sum of those rows. Sums over contact-sourced rows therefore always equal the contacts' totals, also after a
+contact has gone (a negative row) or a pull was skipped. If revenue came from events meanwhile, the changes of that
+time are taken from the contacts' history. What does not belong here: when revenue is derived (`revenue_source`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,7 +83,7 @@ SELECT
 FROM steps CROSS JOIN known
 WHERE (revenue <> 0 OR conversion_count <> 0) AND (until IS NULL OR timestamp > until)
 """
-"""Rows for what the contacts' history saw change after the last of the rows so far."""
+"""Rows for changes in the contacts' history after the last row so far."""
 
 _BALANCES = """
 CREATE TEMP TABLE balances AS
@@ -113,13 +112,13 @@ WHERE coalesce(contact.revenue_total, 0) <> coalesce(balance.revenue, 0)
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """What is known of revenue before the snapshot that is being made.
+    """The revenue before the snapshot that is being made.
 
     Attributes:
-        rows: files of revenue rows; the first that has rows from contacts is continued.
-        totals: a file of the versions of contacts' totals, where revenue came from events meanwhile.
-        seen_at: when contacts were last read; None where that is not known.
-        published: the manifest of the published revenue; None without any.
+        rows: files of revenue rows; the first one with rows from contacts is continued.
+        totals: a file of the versions of contacts' totals, if revenue came from events meanwhile.
+        seen_at: when contacts were last read; None if not known.
+        published: the manifest of the published revenue; None if none is published.
     """
 
     rows: tuple[Path, ...] = ()
@@ -129,11 +128,11 @@ class _Earlier:
 
 
 async def derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
-    """Make the revenue snapshot that belongs to a contacts snapshot, under a run record of its own.
+    """Make the revenue snapshot of a contacts snapshot, under a separate run record.
 
     Args:
         settings: see `Settings`.
-        contacts: the snapshot whose totals it is to match.
+        contacts: the snapshot whose totals the revenue must match.
         run: the run's id.
 
     Raises:
@@ -161,7 +160,7 @@ async def derive_alone(settings: Settings, contacts: Snapshot, run: str) -> Snap
 
 
 async def rows_derived(settings: Settings, contacts: Snapshot) -> int:
-    """How many rows `derived` would make; nothing is kept.
+    """Return how many rows `derived` would make; nothing is kept.
 
     Raises:
         StorageError, BusyError: the disk or another process stood in the way.
@@ -176,15 +175,15 @@ async def rows_derived(settings: Settings, contacts: Snapshot) -> int:
 
 
 def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "") -> Snapshot:
-    """Write the revenue snapshot that belongs to a contacts snapshot; the caller holds the dataset's lock.
+    """Write the revenue snapshot of a contacts snapshot; the caller holds the dataset's lock.
 
-    It is as old as the contacts: what it says of the account was read then, also where a rollback makes it.
+    The revenue has the age of the contacts, also if a rollback makes it, since its figures were read then.
 
     Args:
         settings: see `Settings`.
         contacts: the snapshot whose totals it is to match.
         run: the run that asks.
-        left_out: why the events that the account serves are not taken; empty where it serves none.
+        left_out: why the account's events are not used; empty if the account serves none.
 
     Raises:
         StorageError: the disk refused.
@@ -219,7 +218,7 @@ def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "")
 
 @contextmanager
 def _earlier(settings: Settings, folder: Path) -> Iterator[_Earlier]:
-    """The published revenue, else the newest on disk that came from contacts; and what happened since."""
+    """Yield the published revenue, or the newest on disk that came from contacts, and changes since."""
     ours = [s for s in snapshots(settings.parquet_dir, REVENUE.name) if s.manifest.source == FROM_CONTACTS]
     on_disk = (ours[-1].data,) if ours else ()
     now_published = published(settings.warehouse)
@@ -256,7 +255,7 @@ def _write_rows(made: Draft, contacts: Snapshot, earlier: _Earlier) -> int:
 
 
 def _continue(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Take over the rows from contacts of the first file that has some."""
+    """Copy the rows from contacts out of the first file that has some."""
     for path in files:
         ((copied,),) = connection.execute(
             f"INSERT INTO revenue BY NAME FROM read_parquet({literal(str(path))}) WHERE source = $source",
@@ -267,7 +266,7 @@ def _continue(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> N
 
 
 def _validate(data: Path) -> None:
-    """Hold the rows to their own contract: what breaks it here is ours, not the API's."""
+    """Validate the derived rows; a failure here is a defect of this code, not of the API."""
     for batch in pq.ParquetFile(data).iter_batches(BATCH_ROWS):
         broken = broken_rows(REVENUE, batch)
         if broken:

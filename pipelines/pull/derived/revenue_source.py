@@ -1,12 +1,11 @@
-"""Where revenue comes from: events, where the account serves them, else changes of the contacts' totals.
+"""The source of revenue: events if the account serves them, otherwise changes of the contacts' totals.
 
-GET /revenue is not documented, so anything may answer there. An answer of another shape means that the account serves
-no events, at once: only what may be a passing fault is tried again, and not even that where the account is known to
-serve none. Published revenue has one source. Events take the place of totals when all of them were read, or when they
-sum to the totals: money that is proven does not give way to money that may be incomplete. So it is with a first pull
-that reads contacts too, since its events would be the source of revenue from then on, however little is served. What
-does not belong here:
-reading the events (`snapshot`), and the rows that are made of totals (`revenue_changes`).
+GET /revenue is not documented, so any answer is possible. An answer of another shape means that the account serves no
+events, without a retry. Only temporary faults are retried, and not even these if the account is known to serve no
+events. Published revenue has one source. Events replace totals when all events were read, or when they sum to the
+totals: proven revenue is not replaced by revenue that may be incomplete. The same rule holds for a first pull that
+reads contacts too, since its events would be the source of revenue from then on. What does not belong here: reading
+the events (`snapshot`), and the rows that are made of totals (`revenue_changes`).
 """
 
 import logging
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def _last_source(settings: Settings) -> str:
-    """The source of the revenue that is published; without any, of the newest snapshot."""
+    """Return the source of the published revenue, or of the newest snapshot if none is published."""
     before = published(settings.warehouse).get(REVENUE.name)
     if before is None:
         last = latest(settings.parquet_dir, REVENUE.name)
@@ -42,7 +41,7 @@ def _last_source(settings: Settings) -> str:
 
 
 def came_from_contacts(settings: Settings) -> bool:
-    """Whether the published revenue was derived from contacts, also where events were wrongly added to it."""
+    """Whether the published revenue was derived from contacts, also if events were wrongly added to it."""
     last = _last_source(settings)
     return last == FROM_CONTACTS or (
         last == FROM_EVENTS and has_revenue_from(settings.warehouse, FROM_CONTACTS)
@@ -50,11 +49,11 @@ def came_from_contacts(settings: Settings) -> bool:
 
 
 def may_use_totals(settings: Settings, has_contacts: bool) -> bool:
-    """Whether events that may be incomplete give way to contacts' totals: they do until events are published.
+    """Whether totals are preferred to events that may be incomplete: they are until events are published.
 
     Args:
         settings: see `Settings`.
-        has_contacts: whether there are contacts without reading them just for this.
+        has_contacts: whether contacts are there without reading them only for this.
     """
     return came_from_contacts(settings) or (
         has_contacts and REVENUE.name not in published(settings.warehouse)
@@ -62,7 +61,7 @@ def may_use_totals(settings: Settings, has_contacts: bool) -> bool:
 
 
 async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> list[Snapshot]:
-    """Snapshots about to be published, and the revenue that belongs to contacts among them, where it is derived.
+    """Return the snapshots to publish, with the derived revenue if contacts are among them and revenue is derived.
 
     Args:
         settings: see `Settings`.
@@ -74,7 +73,7 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
 
 
 async def rows_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
-    """Rows of the other tables that change where a snapshot is published: revenue that is derived from contacts.
+    """Return the row counts of other tables that a publish of a snapshot changes: revenue derived from contacts.
 
     Raises:
         StorageError, BusyError: the disk or another process stood in the way.
@@ -84,7 +83,7 @@ async def rows_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
 
 
 def _contacts_of_revenue(settings: Settings, made: list[Snapshot]) -> Snapshot | None:
-    """The contacts among some snapshots, where revenue is derived from them."""
+    """Return the contacts among some snapshots, if revenue is derived from contacts."""
     contacts = next((snapshot for snapshot in made if snapshot.manifest.dataset == "contacts"), None)
     return contacts if contacts and came_from_contacts(settings) else None
 
@@ -92,16 +91,16 @@ def _contacts_of_revenue(settings: Settings, made: list[Snapshot]) -> Snapshot |
 def in_place_of_events(
     settings: Settings, contacts: Snapshot, events: Draft, manifest: Manifest
 ) -> Snapshot | None:
-    """The revenue derived from contacts, where events that may be incomplete must not take its place.
+    """Return derived revenue if events that may be incomplete must not replace it.
 
     Args:
         settings: see `Settings`.
-        contacts: the snapshot whose totals it is to match.
-        events: what was read; its data file is there.
-        manifest: what may be claimed of it.
+        contacts: the snapshot whose totals the revenue must match.
+        events: the events' draft, with its data file.
+        manifest: the events' manifest.
 
     Returns:
-        The derived snapshot; None where the events sum to the totals.
+        The derived snapshot; None if the events sum to the totals.
 
     Raises:
         StorageError: the disk refused.
@@ -119,11 +118,11 @@ def in_place_of_events(
 
 
 async def serves_events(client: TracklyClient, settings: Settings) -> bool:
-    """Whether the account serves revenue events: ask for the first page.
+    """Request the first page, to see whether the account serves revenue events.
 
     Args:
         client: an open client.
-        settings: where the last revenue snapshot lies, if there is one.
+        settings: name the folder of the last revenue snapshot.
 
     Raises:
         ServiceError: no usable answer, and the account served events before.
@@ -136,7 +135,7 @@ async def serves_events(client: TracklyClient, settings: Settings) -> bool:
             return True
         query = {"page": page, "per_page": per_page}
         reply = await client.get(ENDPOINT.path, query, _are_events, patient=before != FROM_CONTACTS)
-    except (RequestError, AccessError):  # a refused key shows in the documented reads too
+    except (RequestError, AccessError):  # the documented reads show a refused key too
         return False
     except ServiceError:
         if before == FROM_EVENTS:
@@ -149,10 +148,10 @@ async def serves_events(client: TracklyClient, settings: Settings) -> bool:
 
 
 def _are_events(body: bytes) -> bool:
-    """Whether a body is a page of events, or of none; one bad row among them is no evidence.
+    """Whether a body is a page of events, which may be empty; one bad row does not decide.
 
     Raises:
-        Unreadable: it is no JSON.
+        Unreadable: it is not JSON.
     """
     try:
         found = msgspec.json.decode(body)

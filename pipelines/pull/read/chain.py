@@ -1,8 +1,8 @@
-"""Overlapping windows of one query, read concurrently and joined to a chain from the top to the end.
+"""Reads overlapping windows of one query concurrently, and joins them to a chain from the top to the end.
 
-Windows are planned to share rows (see `windows` for why a shared row is a proof). Neighbours that share none are
-joined by reading between them (`joining`), within a budget, and the top is looked at once more at the end. What does
-not belong here: what to do where the chain is not as long as the API claims, and pages that cannot overlap (`scan`).
+Windows are planned to share rows (`windows` explains why a shared row is a proof). Neighbours that share no row are
+joined by reading between them (`joining`), within a budget. At the end, the top is read once more. What does not
+belong here: the case that the chain is shorter than the API's total, and pages that cannot overlap (`scan`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,34 +15,34 @@ from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further
 from pipelines.text.humanize import plural
 
 TOP_ROWS = 100
-"""Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
+"""Rows of the last read of the top: at least the sign-ups during a scan should fit."""
 
 _WINDOWS_NEAR_TOP = 10
-"""Windows whose rows the last look at the top may join, should those of the first be gone."""
+"""Windows that the last read of the top may join, if the rows of the first window are gone."""
 
 LEAST_EXTRA = 60
-"""Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
+"""Extra requests that even a small scan may make; a large scan may make as many as it planned."""
 
 _MOST_GROWTH = 8
-"""How many times the pages that an account had at first may be read, should it grow faster than it is read."""
+"""How many times the account's initial number of pages may be read, if it grows faster than it is read."""
 
 _MOST_GAPS = LEAST_EXTRA * _MOST_GROWTH
-"""Replies that lead no further down after which an account without a total is taken to outgrow the reading."""
+"""Replies that lead no further down, after which an account without a total counts as growing too fast."""
 
 
 @dataclass(slots=True)
 class Evidence:
-    """What a scan saw, on which the claim about its consistency rests.
+    """The evidence of a scan, from which its consistency is judged.
 
     Attributes:
-        requests: replies read in all.
-        extra_requests: those of them beyond the planned ones: to join windows, and the look at the top.
+        requests: all replies read.
+        extra_requests: those beyond the planned ones: to join windows, and to read the top again.
         complete: whether a chain of replies that share rows reaches from the top to the end.
         drifted: whether the account was seen to change during the scan.
-        total: what the API gave as the number of rows, last; None where it gives none.
-        confirmed: whether other than the claimed number of rows was served, twice the same.
-        notes: what was noticed, for people.
-        proved: digests of first pages after which nothing more came, so that they were all there was.
+        total: the number of rows that the API gave last; None if it gives none.
+        confirmed: whether the number of rows served differs from the total and was the same twice.
+        notes: observations, for people.
+        proved: digests of first pages after which no more rows came, so that they hold all rows.
     """
 
     requests: int = 0
@@ -56,19 +56,19 @@ class Evidence:
 
 
 async def first_slice(paged: PagedQuery) -> Slice:
-    """The first page; where the server gives fewer rows a page than asked for, as a full one of that size.
+    """Read the first page; if the server gives fewer rows per page than requested, as a full page of that size.
 
-    One of more rows than asked for has all of them.
+    A page with more rows than requested has all rows.
 
     Raises:
-        FixedPages: the server gives pages of one size, which is more than was asked for.
+        FixedPages: the server gives pages of one size, which is larger than requested.
     """
     top = await paged.ask(Window(1, paged.largest))
     if not leaves_open(top) or hash(top.keys) in paged.proved:
         return top
     rows = len(top.keys)
     beyond = await paged.ask(Window(2, rows), may_be_last=True)
-    if set(beyond.keys) <= set(top.keys):  # nothing, or what had just been pushed down
+    if set(beyond.keys) <= set(top.keys):  # no rows, or rows that were just pushed down
         again = await paged.ask(top.window)
         if again.keys == top.keys:
             paged.proved.add(hash(top.keys))
@@ -81,13 +81,13 @@ async def first_slice(paged: PagedQuery) -> Slice:
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """What came of reading a query once.
+    """The result of reading a query once.
 
     Attributes:
-        reached: the position of the end of the order, in rows; 0 where the replies could not be joined to it.
+        reached: the position of the end of the order, in rows; 0 if the replies could not be joined to it.
         spent: extra requests, beyond the planned ones.
-        unsteady: whether rows were seen to change places: those of one date come in another order each time.
-        not_served: rows beyond the end that the reply which ends the order claims.
+        unsteady: whether rows of one date were seen to change their order between replies.
+        not_served: rows beyond the end that the last reply's total claims.
     """
 
     reached: int
@@ -105,7 +105,7 @@ async def read_chain(
         paged: the query.
         evidence: added to.
         concurrency: how many requests to keep under way.
-        by_date: join replies only where their dates prove it too, since rows of one date change places.
+        by_date: join replies only if their dates prove it too, since rows of one date change their order.
 
     Raises:
         FixedPages: the server gives pages of one size, which cannot overlap.
@@ -147,7 +147,7 @@ class _Chain:
         self._not_served = 0
 
     async def read(self, concurrency: int) -> Chained:
-        """Read the plan, and join its replies; see `read_chain`."""
+        """Read the planned windows, and join their replies; see `read_chain`."""
         planned = await self._read_plan(concurrency)
         budget = Budget(max(LEAST_EXTRA, planned))
         chained_from, end = await self._join_all(budget)
@@ -159,10 +159,10 @@ class _Chain:
         return Chained(end or 0, spent, self._joiner.unsteady, self._not_served)
 
     async def _see_whether_fixed(self) -> None:
-        """Ask for half of the first page.
+        """Request half of the first page.
 
         Raises:
-            FixedPages: more came, so the pages that could not be joined were never meant to overlap.
+            FixedPages: more rows came, so the server's pages cannot overlap.
         """
         half = await self._paged.ask(Window(1, max(1, len(self._top.keys) // 2)))
         if len(half.keys) > half.window.per_page:
@@ -172,7 +172,7 @@ class _Chain:
         """Note that the replies could not be joined.
 
         Raises:
-            RequestError: a page was refused that is not beyond the end then.
+            RequestError: a page was refused that is not beyond the end.
         """
         if self._paged.refusal:
             raise self._paged.refusal
@@ -183,7 +183,7 @@ class _Chain:
         )
 
     async def _read_plan(self, concurrency: int) -> int:
-        """Read the planned windows below the top one; returns how many replies there were."""
+        """Read the planned windows below the top one; return the number of replies."""
         top = self._top
         self._note(0, top)
         places = enumerate(plan(self._paged.largest))
@@ -211,12 +211,12 @@ class _Chain:
         return next(places)[0]
 
     def _goes_on(self) -> bool:
-        """Whether the last reply is full beyond the total: then the total is no hint of where the end is."""
+        """Whether the last reply is full beyond the total, so that the total does not show the end."""
         tail = self._open[max(self._filled)]
         return not tail.ends and tail.total is not None and tail.stop > tail.total
 
     def _is_last(self, seen: Slice) -> bool:
-        """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""
+        """Whether a reply is the last one: it is empty, or ends as an earlier reply does."""
         ending = hash(ending_of(seen.keys))
         if not seen.keys or ending in self._endings:
             return True
@@ -224,7 +224,7 @@ class _Chain:
         return seen.ends and seen.total is not None and seen.window.stop >= seen.total
 
     def _note(self, place: int, seen: Slice) -> None:
-        """Compare a reply with its neighbours, and let go of those that are joined on both sides."""
+        """Compare a reply with its neighbours, and drop replies that are joined on both sides."""
         self._open[place] = seen
         if seen.keys:
             self._filled.append(place)
@@ -237,7 +237,7 @@ class _Chain:
                 self._open.pop(done, None)
 
     def _compare(self, upper: int) -> None:
-        """Compare the reply at a place with the one after it, once both are there."""
+        """Compare the reply at a place with the next one, once both are there."""
         above, below = self._open.get(upper), self._open.get(upper + 1)
         if above is None or below is None:
             return
@@ -254,8 +254,8 @@ class _Chain:
             budget: bounds the extra requests.
 
         Returns:
-            The place from which on all are joined, 0 if all are; and the position of the end, None where the
-            last reply could not be joined to it.
+            The place from which all replies are joined, 0 if all are; and the position of the end, None if the last
+            reply could not be joined to it.
         """
         chained_from = 0
         for place, following in pairwise(sorted(self._filled)):
@@ -271,10 +271,10 @@ class _Chain:
         return chained_from, end.stop if end else None
 
     async def _join_top(self, chained_from: int, budget: Budget) -> bool:
-        """Look at the top once more, for rows that came or moved there since; whether they join the rest.
+        """Read the top once more, for rows that came or moved there since; return whether they join the rest.
 
-        Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
-        may join what is chained to the end.
+        All rows near the top may be gone, so that no reply can be joined to them. The rows that are at the top now
+        may still join the replies that are chained to the end.
         """
         budget.spent += 1
         look = await self._look_at_top()
@@ -288,11 +288,11 @@ class _Chain:
             if await self._joiner.join(look, lower, budget) is None:
                 return False
             if budget.spent == before or not budget.take():
-                return budget.spent == before  # else rows may have moved up while the two were joined
+                return budget.spent == before  # otherwise rows may have moved up while the two were joined
             lower, look = look, await self._look_at_top()
 
     def _near_top_from(self, chained_from: int) -> Slice:
-        """The replies near the top that are chained to the end, put together."""
+        """Return the replies near the top that are chained to the end, merged into one."""
         chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
         keys = tuple(key for of in chained for key in of.keys)
         newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
@@ -305,21 +305,21 @@ class _Chain:
 
 
 def _overlap(above: Slice, below: Slice) -> int:
-    """How many rows two full replies share by their positions; 0 where that is no evidence."""
+    """Return how many rows two full replies share by their positions; 0 if positions are no evidence."""
     if above.ends or above.window.start >= below.window.start:
         return 0
     return max(above.window.stop - below.window.start, 0)
 
 
 def _overlap_alike(above: Slice, below: Slice) -> bool:
-    """Whether two replies have the same rows, as far as is seen of them, at the positions that they share.
+    """Whether two replies have the same row keys at the positions that they share.
 
-    Then nothing was seen to change, also where they have no row that proves it: too many look alike, without a key.
+    Then no change was seen, also if no shared row proves it, since too many rows without a key look alike.
     """
     shared = _overlap(above, below)
     return shared > 0 and above.keys[-shared:] == below.keys[:shared]
 
 
 def _is_everything(top: Slice) -> bool:
-    """Whether the first reply holds all rows, as they were at one moment; also where the API does not page."""
+    """Whether the first reply holds all rows of one moment; also if the API does not page."""
     return top.ends or len(top.keys) > top.window.per_page

@@ -1,8 +1,8 @@
-"""Pages of one size, for a server that gives so many rows whatever number is asked for.
+"""Reads pages of one size, for a server that ignores the requested page size.
 
-Such pages never overlap, so no row proves that none was missed between two of them (see `windows`). What proves it
-is a second reading that finds every page as it was: rows that had changed places would stand on other pages. What
-does not belong here: noticing that a server is of that kind (see `pages`).
+Such pages never overlap, so no shared row proves that none was missed between two of them (see `windows`). The proof
+is a second reading that finds every page unchanged: rows that had moved would be on other pages. What does not belong
+here: detecting such a server (see `pages`).
 """
 
 from itertools import count
@@ -12,14 +12,14 @@ from pipelines.pull.read.pages import PagedQuery
 from pipelines.pull.read.windows import Window
 
 _MOST_READINGS = 4
-"""How often all is read at the most, until two readings are equal."""
+"""Most readings of all pages, until two are equal."""
 
 
 async def read_twice(paged: PagedQuery, concurrency: int) -> tuple[int, int]:
     """Read all pages until two readings in a row are equal.
 
     Returns:
-        The rows read last, and how many readings there were; 0 where no two were equal.
+        The number of rows of the last reading, and the number of readings; 0 if no two were equal.
     """
     before = await _read(paged, concurrency)
     for readings in range(2, _MOST_READINGS + 1):
@@ -31,7 +31,7 @@ async def read_twice(paged: PagedQuery, concurrency: int) -> tuple[int, int]:
 
 
 async def _read(paged: PagedQuery, concurrency: int) -> dict[int, int]:
-    """Read every page; the number of rows by the digest of a page, so that one that comes twice counts once."""
+    """Read every page; return the number of rows by a page's digest, so that a repeated page counts once."""
     pages: dict[int, int] = {}
     numbers = count(1)
     ended = False
@@ -43,7 +43,7 @@ async def _read(paged: PagedQuery, concurrency: int) -> dict[int, int]:
             if paged.end_is_known and window.start >= (paged.total or 0) > 0:
                 return
             seen = await paged.ask(window)
-            ended |= seen.ends and paged.end_is_known  # else a short page is no end: an empty one is
+            ended |= seen.ends and paged.end_is_known  # otherwise only an empty page is the end
             ended |= not seen.keys or hash(seen.keys) in pages
             if seen.keys:
                 pages[hash(seen.keys)] = len(seen.keys)

@@ -1,4 +1,4 @@
-"""New sign-ups only: from the top down to what the warehouse holds already; a reading that proves nothing.
+"""Reads only new sign-ups, from the top down to rows that the warehouse has; proves no completeness.
 
 What does not belong here: reading all of a dataset (`scan`).
 """
@@ -26,9 +26,9 @@ _QUERY = (
 
 @contextmanager
 def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
-    """A function that takes a reply of contacts and returns whether its last row is published as it stands.
+    """Yield a function that returns whether the last row of a reply of contacts is published.
 
-    Contacts come newest first (/api-reference/v2/contacts/list-contacts), so below such a row nothing is new.
+    Contacts come newest first (/api-reference/v2/contacts/list-contacts), so no row below such a row is new.
 
     Raises:
         NothingYetError: no contacts are published.
@@ -64,7 +64,7 @@ class _UntilKnown:
 
 
 async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
-    """Read from the top only until a reply reaches rows that are known; no claim to be complete.
+    """Read from the top until a reply reaches known rows; the result is not complete.
 
     Args:
         endpoint: what to read, newest rows first.
@@ -93,7 +93,7 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
 
 
 async def _first_of_any_size(paged: PagedQuery) -> Slice:
-    """The first page; where the server gives pages of one size, a page of that size."""
+    """Read the first page; if the server gives pages of one size, a page of that size."""
     try:
         return await first_slice(paged)
     except FixedPages as pages:

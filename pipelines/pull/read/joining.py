@@ -1,6 +1,6 @@
-"""Joining two replies that share no row, by reading between them until a chain of shared rows leads across.
+"""Joins two replies that share no row, by reading between them until a chain of shared rows connects them.
 
-What does not belong here: which replies have to be joined, and what follows where they cannot be (`chain`).
+What does not belong here: which replies have to be joined, and what follows if they cannot be (`chain`).
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from pipelines.pull.read.pages import PagedQuery, Slice, dated_apart, in_same_or
 from pipelines.pull.read.windows import around, linked, reaches_further, top_of
 
 _OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
-"""Where to look for a lost neighbour, in pages from where it should be."""
+"""Where to search for a lost neighbour, in pages from its expected place."""
 
 
 class Joiner:
@@ -29,7 +29,7 @@ class Joiner:
         self._by_date = by_date
 
     def are_linked(self, upper: Slice, lower: Slice) -> bool:
-        """Whether two replies share a row, and that proves that nothing between them was missed."""
+        """Whether two replies share a row in a way that proves that no row between them was missed."""
         if not linked(upper.keys, lower.keys):
             return False
         for keys in lower.replies or (lower.keys,):
@@ -37,15 +37,15 @@ class Joiner:
         return not self._by_date or dated_apart(upper, lower)
 
     async def join(self, upper: Slice, lower: Slice | None, budget: "Budget") -> Slice | None:
-        """Read between two replies until a chain of shared rows leads from one to the other.
+        """Read between two replies until a chain of shared rows connects them.
 
         Args:
-            upper: where the chain stands.
-            lower: where it must get to; None for the end of the order.
+            upper: the reply where the chain ends so far.
+            lower: the reply that it must reach; None for the end of the order.
             budget: bounds the requests.
 
         Returns:
-            The reply that closes the gap; None where the budget is spent or nothing more can be joined.
+            The reply that closes the gap; None if the budget is spent or no reply can be joined.
         """
         gap = _Gap(upper, lower, upper.stop + self._shift_since(upper), self._paged.largest)
         while gap.lower is None or not self.are_linked(gap.upper, gap.lower):
@@ -59,7 +59,7 @@ class Joiner:
         """Read around the edge of a gap until a reply joins one of its sides.
 
         Returns:
-            The smaller gap; or the reply that closes it; or None, as `join`.
+            The smaller gap; or the reply that closes it; or None, as in `join`.
         """
         for offset in _OUTWARD:
             if not budget.take():
@@ -68,13 +68,13 @@ class Joiner:
             above = self.are_linked(gap.upper, seen)
             below = gap.lower is not None and self.are_linked(seen, gap.lower)
             if (above and (below or seen.ends)) or (below and seen.window.start == 0):
-                return seen  # from one to the other, or all the way to the end or from the top
+                return seen  # it connects both sides, or reaches the end or the top
             if smaller := gap.narrowed(seen, above=above, below=below):
                 return smaller
         return None
 
     def _shift_since(self, seen: Slice) -> int:
-        """How far the order has moved since a reply, as far as totals show."""
+        """Return how far the order has moved since a reply, as far as totals show."""
         return 0 if self._paged.total is None or seen.total is None else self._paged.total - seen.total
 
 
@@ -83,7 +83,7 @@ class _Gap:
     """Two replies that are not joined yet.
 
     Attributes:
-        upper: the reply above, or what has been joined to it.
+        upper: the reply above, or the replies joined to it.
         lower: the reply below; None for the end of the order.
         edge: the position to read around, in rows.
         largest: the most rows on one page.
@@ -95,7 +95,7 @@ class _Gap:
     largest: int
 
     def narrowed(self, seen: Slice, *, above: bool, below: bool) -> "_Gap | None":
-        """What is left of the gap after a reply that leads further; None where it does not.
+        """Return the rest of the gap after a reply that makes it smaller; None if the reply does not.
 
         Args:
             seen: a reply from around the edge.
@@ -117,7 +117,7 @@ class Budget:
     spent: int = 0
 
     def take(self) -> bool:
-        """Spend one, if there is one left."""
+        """Take one request from the budget; return whether one was left."""
         if self.spent >= self.limit:
             return False
         self.spent += 1

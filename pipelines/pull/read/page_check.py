@@ -1,4 +1,4 @@
-"""Whether a reply is the page that was asked for; the client asks again where it is not.
+"""Checks that a reply is the requested page; otherwise the client asks again.
 
 What does not belong here: what follows from a page's rows (`pages`, `windows`).
 """
@@ -13,13 +13,13 @@ from pipelines.trackly.client import Unreadable
 
 @dataclass(frozen=True, slots=True)
 class PageCheck:
-    """Whether a reply is the page that was asked for; called with the reply.
+    """Checks that a reply is the requested page; called with the reply.
 
     Attributes:
-        window: what was asked for.
-        first_keys: the rows of the first page, which must not come again; empty where too few to tell.
+        window: the requested page. first_keys: the rows of the first page, which must not come again; empty if there
+            are too few rows to decide.
         first_total: the total that came with them.
-        may_be_last: whether the first page may be the last one, although no total shows it.
+        may_be_last: whether the first page may be the last one, without a total that shows it.
     """
 
     window: Window
@@ -28,16 +28,16 @@ class PageCheck:
     may_be_last: bool
 
     def __call__(self, seen: Seen) -> None:
-        """Refuse a reply that is not the page asked for.
+        """Refuse a reply that is not the requested page.
 
         Raises:
-            Unreadable: another page came, or the first one again, or null for rows that are claimed.
+            Unreadable: another page came, or the first page again, or null although the total claims rows.
         """
         if wrong := self._wrong_page(seen) or self._wrong_rows(seen):
             raise Unreadable(wrong)
 
     def _wrong_page(self, seen: Seen) -> str | None:
-        """What is wrong with the numbers in the reply's pagination."""
+        """Return the error in the numbers of the reply's pagination, if any."""
         window = self.window
         if seen.page not in (None, window.page) and not _is_last_instead(window, seen, self.may_be_last):
             return f"page {seen.page} came in answer to page {window.page}"
@@ -46,7 +46,7 @@ class PageCheck:
         return None
 
     def _wrong_rows(self, seen: Seen) -> str | None:
-        """What is wrong with the reply's rows."""
+        """Return the error in the reply's rows, if any."""
         window = self.window
         if seen.absent and seen.total is not None and seen.total > window.start:
             return f"no array of rows came, and {plural(seen.total, 'row is', 'rows are')} claimed"
@@ -57,7 +57,7 @@ class PageCheck:
 
 
 def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:
-    """Whether the last page, by its own number, came in answer to one beyond it."""
+    """Whether the reply is the last page, by its own number, and the request was for a page beyond it."""
     if seen.page is None or seen.page >= window.page:
         return False
     if seen.total is None:

@@ -1,8 +1,8 @@
-"""One page asked for, and the slice of the order that its reply is: where its rows stand, and what they share.
+"""Requests one page, and returns the slice of the order that its reply is.
 
-What the vendor's page leaves open is settled here: servers that give fewer rows a page than asked for, and what
-they answer to a page beyond the last one (nothing, a refusal, or the last page once more). What does not belong
-here: which pages to ask for, and what follows from their rows (see `scan`).
+This module handles cases that the vendor's documentation leaves open: servers that give fewer rows per page than
+requested, and answers to a page beyond the last one (no rows, a refusal, or the last page again). What does not
+belong here: which pages to ask for, and what follows from their rows (see `scan`).
 """
 
 from collections import Counter
@@ -20,36 +20,36 @@ from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query
 
 UNPAGED_ROWS = 1 << 62
-"""`per_page` of a reply that is not paged: any number of rows fits."""
+"""`per_page` of a reply that is not paged; any number of rows fits."""
 
 _TELLING_ROWS = 10
-"""Rows that the first page must have to be known again by them: so many do not come to stand on another by chance."""
+"""Rows that the first page must have to be recognised by them: so many rows do not move to another page by chance."""
 
 
 class Fetch(Protocol):
     """Gets one reply and keeps it for the snapshot."""
 
     def __call__(self, query: Query, check: Check, *, fresh: bool) -> Awaitable[Seen]:
-        """Ask for one page.
+        """Request one page.
 
         Args:
             query: its parameters.
-            check: is called with the reply before it is kept.
-            fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
+            check: called with the reply before the reply is kept.
+            fresh: whether the page must be requested now; else a recent reply of an interrupted pull may be used.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A window's reply, reduced to what links it to others.
+    """A window's reply, reduced to the keys and times that link it to other replies.
 
     Attributes:
         window: what was asked for.
         keys: one per row.
-        total: rows in all, as the reply gives it.
-        newest: when its first row came, where the order is documented and the row has the time.
+        total: the total number of rows that the reply gives.
+        newest: time of its first row, if the order is documented and the row has the time.
         oldest: the same for its last row.
-        replies: where it is put together of several replies, the keys of each; they may be of different moments.
+        replies: if it is merged from several replies, the keys of each; they may be of different moments.
     """
 
     window: Window
@@ -73,14 +73,15 @@ class Slice:
 def dated_apart(upper: Slice, lower: Slice) -> bool:
     """Whether two replies overlap by more than rows of one date.
 
-    Then they hold every row between them also where rows of the same date come in another order each time: those
-    newer than the last one of the upper reply are in it, and those older than the first one of the lower in that.
+    Then they hold every row between them, also if rows of the same date come in a different order each time: rows
+    newer than the last row of the upper reply are in the upper one, and rows older than the first row of the lower
+    reply are in the lower one.
     """
     return upper.oldest is not None and lower.newest is not None and lower.newest > upper.oldest
 
 
 class FixedPages(Exception):  # noqa: N818 - how a server pages, for the scan
-    """The server gives pages of one size, whatever size is asked for.
+    """Raised when the server gives pages of one size, whatever size is requested.
 
     Args:
         rows: the size.
@@ -95,18 +96,18 @@ class PagedQuery:
     """One query of an endpoint, page by page.
 
     Args:
-        endpoint: what is read.
-        filters: the query's parameters but those of the page.
+        endpoint: the endpoint to read.
+        filters: the query's parameters, except those of the page.
         fetch: gets one reply and keeps it.
-        proved: digests of first pages of this endpoint that were all there is; added to.
+        proved: digests of this endpoint's first pages that hold all rows; added to.
 
     Attributes:
         path: the endpoint's, for notes.
         largest: the most rows that the API gives on one page, as far as is known.
-        total: rows in all, by the latest reply.
-        claims_differ: whether the total changed from one reply to the next.
+        total: the total number of rows, by the latest reply.
+                claims_differ: whether the total changed from one reply to the next.
         replies: how many were read.
-        end_is_known: of pages of one size: whether the total shows where they end; one page's own number does not.
+        end_is_known: for pages of one size, whether the total shows the end; a page's own number does not.
     """
 
     def __init__(
@@ -127,34 +128,34 @@ class PagedQuery:
 
     @property
     def refusal(self) -> RequestError | None:
-        """The last refusal of a page, where rows should have been there by the latest total."""
+        """The last refusal of a page that should have rows by the latest total."""
         start, refusal = self._refused or (0, None)
         return refusal if self.total is not None and start < self.total else None
 
     def know_first(self, top: Slice) -> None:
-        """Remember the first page, so that it is not taken for another one."""
+        """Remember the first page, so that it is not mistaken for another one."""
         self._first = (top.keys, top.total) if len(set(top.keys)) >= _TELLING_ROWS else ((), None)
 
     def fix(self, rows: int) -> None:
-        """From now on ask for pages of one size only, the one that the server gives."""
+        """From now on request only pages of the server's size."""
         self._fixed, self.largest, self._refused = True, rows, None
         self.end_is_known = self.total is not None and self.total > rows
 
     def following(self, seen: Slice) -> Window:
-        """The window that comes after a reply; pages of one size do not overlap."""
+        """Return the window after a reply; pages of one size do not overlap."""
         stop = seen.window.stop
         return Window(stop // self.largest + 1, self.largest) if self._fixed else after(stop, self.largest)
 
     async def ask(self, window: Window, *, fresh: bool = True, may_be_last: bool = False) -> Slice:
-        """Ask for one window; one beyond the end has no rows, or those of the last page at their own place.
+        """Request one window; beyond the end, the slice has no rows, or those of the last page at their own place.
 
         Args:
-            window: which.
+            window: the window to request.
             fresh: see `Fetch`.
-            may_be_last: whether the first page may be the last one, although no total shows it.
+            may_be_last: whether the first page may be the last one, without a total that shows it.
 
         Raises:
-            FixedPages: more rows came than were asked for, which is not known of this server yet.
+            FixedPages: more rows came than requested, for the first time with this server.
         """
         keys, total = self._first
         check = PageCheck(window, first_keys=keys, first_total=total, may_be_last=may_be_last)
@@ -177,7 +178,7 @@ class PagedQuery:
         return {**self._filters, "page": window.page, "per_page": window.per_page}
 
     def _refuse_more_rows(self, window: Window, seen: Seen) -> None:
-        """See that a reply has no more rows than were asked for, unless it may.
+        """Check that a reply has no more rows than requested, unless it may have.
 
         Raises:
             FixedPages: it has.
@@ -187,7 +188,7 @@ class PagedQuery:
             raise FixedPages(size)
 
     def _place_of(self, window: Window, seen: Seen) -> Window:
-        """The window that a reply is, by its own page number and page size; a smaller size is remembered."""
+        """Return the window of a reply, by its own page number and page size; remember a smaller size."""
         if seen.page is not None and seen.page != window.page:
             window = Window(seen.page, window.per_page)
         if seen.per_page is not None and 0 < seen.per_page < window.per_page:
@@ -197,31 +198,31 @@ class PagedQuery:
 
 
 def may_be_all(window: Window, rows: int, total: int | None) -> bool:
-    """Whether the first reply may have more rows than asked for because it has them all: the API does not page.
+    """Whether the first reply may have more rows than requested because the API does not page and it has all rows.
 
-    Or the server gives pages of one size; the page after it shows which.
+    Otherwise the server gives pages of one size; the next page shows which case it is.
 
     Args:
-        window: what was asked for.
-        rows: how many came.
-        total: how many the reply claims, if it does.
+        window: the requested page.
+        rows: number of rows that came.
+        total: the reply's total, if it has one.
     """
     return window.page == 1 and rows > window.per_page and total in (None, rows)
 
 
 def leaves_open(first: Slice) -> bool:
-    """Whether a first reply has other than the number of rows asked for, and it is not proved that these are all.
+    """Whether a first reply has a different number of rows than requested, and may not hold all rows.
 
-    It may be all there is; or the server gives so many on a page, whatever is asked for, or at the most.
+    It may hold all rows; or this may be the server's only page size, or its largest.
     """
     rows, asked = len(first.keys), first.window.per_page
     return rows > asked or (0 < rows < asked and first.total != rows)
 
 
 def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:
-    """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing.
+    """Whether the rows that two replies share have the same order in both; repeated rows are ignored.
 
-    Nor do rows without a key: those of the same content may be several.
+    Rows without a key are ignored too, since several may have the same content.
     """
     both = set(filter(is_keyed, set(upper).intersection(lower)))
     above, below = list(filter(both.__contains__, upper)), list(filter(both.__contains__, lower))

@@ -1,10 +1,9 @@
-"""One dataset's rows out of pages that shift while they are read, with proof that none was missed.
+"""Reads a dataset's rows from pages that shift meanwhile, with proof that none was missed.
 
 `scan` reads each query of an endpoint as a chain of overlapping replies (`chain`), or page by page and twice where
-pages cannot overlap (`fixed_pages`), and checks that all rows claimed are served. Replies are kept by the `Fetch`
-that it is given; of each row it needs only its key, so that it never waits for validation. What does not
-belong here: new rows only (`incremental`), what rows mean (`decode`), and which of two versions of a row stays
-(`write.deduplicate`).
+pages cannot overlap (`fixed_pages`), and checks that all rows claimed are served. The given `Fetch` keeps the
+replies. The scan needs only the key of each row, so it never waits for validation. What does not belong here: new
+rows only (`incremental`), what rows mean (`decode`), and which version of a row stays (`write.deduplicate`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,29 +21,28 @@ from pipelines.text.humanize import plural
 from pipelines.trackly.client import Query
 
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
-"""How many rounds over the queries of an endpoint must be equal, and how many there are at the most."""
+"""How many rounds over an endpoint's queries must be equal, and the most rounds."""
 
 _TURNS = (False, False, True, True)
-"""Which rounds ask in the opposite order."""
+"""Which rounds send the queries in the opposite order."""
 
 _CUT_SHARE = 100
-"""One row in so many may be claimed and not served while an account changes: its total may lag behind."""
+"""While an account changes, one row in this many may be claimed and not served, since its total may be late."""
 
 
 async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int, seed: str = "") -> Evidence:
     """Read every row of a dataset.
 
     Args:
-        endpoint: what to read.
-        fetch: gets and keeps replies; all of them, also those read again: of two versions of a row the one read
-            later is the truer one.
+        endpoint: the endpoint to read.
+        fetch: gets and keeps all replies, also repeated ones: of two versions of a row, the later one is used.
         concurrency: how many requests to keep under way.
-        seed: draws the order in which several queries are asked.
+        seed: for the random order of several queries.
 
     Raises:
-        AccessError: the key or the account was refused, also half-way.
+        AccessError: the key or the account was refused, also in the middle of the scan.
         RequestError: the API does not serve this endpoint.
-        ServiceError: no usable answer within the bounds of retrying.
+        ServiceError: no usable answer within the limits for retries.
     """
     evidence = Evidence()
     if len(endpoint.filters) > 1:
@@ -57,9 +55,9 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int, seed: str = "
 
 
 def _turns(seed: str) -> Iterator[bool]:
-    """Whether to ask in the opposite order, round by round: two rounds as they are and two the other way about.
+    """Yield, for each round, whether to reverse the order of queries: two rounds forward, then two backward.
 
-    Where that begins is drawn, so that no schedule of changes that is fixed before hides from all of them.
+    The starting point is random, so that no fixed schedule of changes can hide a row from every scan.
     """
     drawn = Random(seed).randrange(len(_TURNS))  # noqa: S311 - no secret
     return islice(cycle(_TURNS), drawn, None)
@@ -70,12 +68,12 @@ async def _scan_in_rounds(
 ) -> None:
     """Read all queries of an endpoint until three rounds in a row find the same rows in each.
 
-    The queries ask for states of rows, which can change, so they are no partition: a row that changes its state
-    between two of them is met twice, or by none. One that moves shows as a difference between rounds. Of any three
-    rounds in a row two ask in one order, one after the other, and one in the opposite order. To hide from all of them
-    a row has to change at four moments or more, each of them between two certain queries. Of the four ways in which
-    the rounds may begin, one that is fixed before hides from one at the most. What no order helps against is a row
-    that changes in answer to our requests.
+    Each query selects a state of rows, and states can change, so the queries are no partition: a row that changes its
+    state between two queries is found twice or not at all. Such a row shows as a difference between rounds. Of any
+    three rounds in a row, two adjacent ones use one order and the third the opposite order. To stay hidden, a row has
+    to change at four moments or more, each between two certain queries. A schedule of changes that is fixed in
+    advance can hide from at most one of the four possible starts. No order helps if a row changes in response to our
+    requests.
     """
     before: _Round | None = None
     equal = 0
@@ -98,13 +96,13 @@ async def _scan_in_rounds(
 
 
 _Round = dict[int, tuple[frozenset[int], int | None]]
-"""The rows and the total of each query, by its place among the endpoint's filters."""
+"""The row keys and the total of each query, by its place among the endpoint's filters."""
 
 
 async def _read_round(
     endpoint: Endpoint, fetch: Fetch, concurrency: int, evidence: Evidence, *, backwards: bool
 ) -> _Round:
-    """Read every query of an endpoint once, in their order or in the opposite one."""
+    """Read every query of an endpoint once, in order or in the opposite order."""
     found: _Round = {}
     places = list(enumerate(endpoint.filters))
     for place, filters in reversed(places) if backwards else places:
@@ -117,7 +115,7 @@ async def _read_round(
 
 @dataclass(slots=True)
 class _Noting:
-    """A `Fetch` that notes which rows came."""
+    """A `Fetch` that notes the keys of the rows that came."""
 
     fetch: Fetch
     keys: set[int] = field(default_factory=set)
@@ -129,7 +127,7 @@ class _Noting:
 
 
 class _Pass:
-    """One query of an endpoint, from the top to the end.
+    """Reads one query of an endpoint, from the top to the end.
 
     Args:
         endpoint: what is read.
@@ -149,21 +147,23 @@ class _Pass:
 
     @property
     def total(self) -> int | None:
-        """Rows in all, by the latest reply."""
+        """The total number of rows, by the latest reply."""
         return self._paged.total
 
     async def read(self, concurrency: int) -> None:
         """Read every row, and add to the evidence.
 
-        Where rows change places, or the API serves other than the number of rows that it claims though nothing
-        changes, all is read once more: then joined by dates too, or to see whether the same is served twice, or
-        state by state where the account can be asked for those.
+        If rows change places, everything is read once more, with replies joined by dates too. If the API serves a
+        different number of rows than its total although no change was seen, everything is read once more, to see
+        whether the same rows are served again; or state by state, if the endpoint has states.
         """
         drifted = self._evidence.drifted
         try:
             await self._read_joined(concurrency)
         except FixedPages as pages:
-            self._evidence.drifted = drifted  # what did not fit together was never meant to
+            self._evidence.drifted = (
+                drifted  # the replies differ because pages are of one size, not because of changes
+            )
             await self._read_fixed(pages.rows, concurrency)
 
     async def _read_joined(self, concurrency: int) -> None:
@@ -176,7 +176,7 @@ class _Pass:
         self._evidence.extra_requests += chained.spent + self._paged.replies - first
 
     async def _read_again(self, chained: Chained, concurrency: int) -> None:
-        """Read once more where the first reading leaves something open; see `read`."""
+        """Read once more if the first reading is not conclusive; see `read`."""
         claimed, reached = self.total, chained.reached
         if chained.unsteady:
             await read_chain(self._paged, self._evidence, concurrency, by_date=True)
@@ -189,7 +189,7 @@ class _Pass:
             self._note_served(claimed, reached, "while the account changed")
 
     async def _read_unserved(self, claimed: int, reached: int, concurrency: int) -> None:
-        """Read once more where a steady account served other than the number of rows that it claims."""
+        """Read once more, since a steady account served a different number of rows than its total."""
         if claimed > reached and self._states:
             await self._read_states(claimed, reached, concurrency)
             return
@@ -223,10 +223,10 @@ class _Pass:
         self._evidence.extra_requests += first + (self._paged.replies - first) // 2
 
     async def _read_states(self, claimed: int, reached: int, concurrency: int) -> None:
-        """Read state by state what gave fewer rows than claimed, and add to the evidence.
+        """Read state by state, since the query gave fewer rows than its total; add to the evidence.
 
-        More rows than before mean that the API serves only so many of a query; they are taken. But rows can change
-        their state between two queries, so these never prove that no row is missing.
+        If more rows come than before, the API limits the rows of one query, and the new rows are kept. But rows can
+        change their state between two queries, so such a reading never proves that no row is missing.
         """
         found = 0
         for filters in self._states:

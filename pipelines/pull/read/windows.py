@@ -1,8 +1,8 @@
-"""Which pages to ask for, and how replies prove that nothing between them was missed. Pure functions.
+"""Plans which pages to request, and decides whether replies prove that no row was missed. Pure functions.
 
 Page numbers over a newest-first order shift while the account lives: an insert above pushes rows down (a row
-repeats), a delete pulls rows up (a row is skipped), and both at once hide in an unchanged total. Totals alone
-therefore prove nothing once requests overlap in time. What proves something is a shared row:
+repeats), a delete pulls rows up (a row is skipped), and both at once hide in an unchanged total. So totals alone
+prove nothing if requests overlap in time. A shared row is the proof:
 
     A reply is a contiguous slice of the order at one moment. Let A and B be two replies that share a row r.
     A row x that existed throughout keeps its place relative to r. If x lies between the first row of A and r,
@@ -10,9 +10,9 @@ therefore prove nothing once requests overlap in time. What proves something is 
     sharing a row with the next, from one that starts at the top to one that ends at the end, holds every row
     that existed throughout, whatever was inserted, deleted or updated meanwhile, in any order of requests.
 
-So windows are planned to overlap by a few rows. The API knows only `page` and `per_page`, and pages of one size
-never overlap; pages of slightly different sizes do: page 2 of 990 rows starts at row 990, inside page 1 of
-1000. The price is one request in twenty. What does not belong here: requests (see `scan`).
+So windows are planned to overlap by a few rows. The API has only `page` and `per_page`, and pages of one size never
+overlap. Pages of slightly different sizes do: page 2 of 990 rows starts at row 990, inside page 1 of 1000. This costs
+one extra request in twenty. What does not belong here: requests (see `scan`).
 """
 
 from collections import Counter
@@ -25,18 +25,18 @@ _SMALLEST_SHARE = 0.75
 """Windows are no smaller than this share of the largest page, so that overlaps stay cheap."""
 
 _OVERLAP_SHARE = 100
-"""Planned overlap: one row in a hundred of the largest page, which absorbs a shift of as many rows."""
+"""Planned overlap: one row in a hundred of the largest page; it absorbs a shift of as many rows."""
 
 _LEAST_OVERLAP = 2
-"""Planned overlap of small pages, where a tenth of a page allows it: rows change places only in company."""
+"""Planned overlap of small pages, if a tenth of a page is that large: one row alone may change its place."""
 
 _COMPANY = 2
-"""Rows without a key that link two replies."""
+"""Number of rows without a key that link two replies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One page to ask for: rows `start` to `stop` (exclusive, from 0) of the order at the time of the request."""
+    """One page to request: rows `start` to `stop` (exclusive, from 0) of the order at the time of the request."""
 
     page: int
     per_page: int
@@ -53,11 +53,11 @@ class Window:
 
 
 def plan(largest: int) -> Iterator[Window]:
-    """Windows from the top down, each overlapping the one before it; without end.
+    """Yield windows from the top down, each overlapping the one before; without end.
 
     Args:
-        largest: the most rows that the API gives on one page. Below 3 pages cannot overlap with use, and plain
-            pages are planned.
+        largest: the most rows that the API gives on one page. Below 3, an overlap is not useful, and plain pages are
+            planned.
     """
     window = Window(1, largest)
     while True:
@@ -66,10 +66,10 @@ def plan(largest: int) -> Iterator[Window]:
 
 
 def after(position: int, largest: int) -> Window:
-    """The window that starts a little before a position and reaches furthest beyond it.
+    """Return the window that starts a little before a position and reaches furthest beyond it.
 
     Args:
-        position: where the rows known so far end.
+        position: the end of the rows known so far.
         largest: the most rows on one page.
     """
     overlap = max(1, largest // _OVERLAP_SHARE, min(_LEAST_OVERLAP, largest // 10))
@@ -78,18 +78,20 @@ def after(position: int, largest: int) -> Window:
 
     best, furthest = largest, 0
     for per_page in range(largest, smallest - 1, -1):
-        if per_page <= furthest:  # a page of so few rows reaches no further
+        if per_page <= furthest:  # so small a page reaches no further
             break
         reach = per_page - start_at_most % per_page
         if reach > furthest:
             best, furthest = per_page, reach
-    if largest < 3 or start_at_most + furthest <= position:  # tiny pages: better no overlap than no progress
+    if (
+        largest < 3 or start_at_most + furthest <= position
+    ):  # with tiny pages, progress matters more than overlap
         return Window(position // largest + 1, largest)
     return Window(start_at_most // best + 1, best)
 
 
 def around(position: int, largest: int) -> Window:
-    """A window that holds a position as near to its middle as possible, to join two replies that share no row."""
+    """Return a window with a position as near to its middle as possible, to join two replies that share no row."""
     position = max(position, 0)
     if position < largest // 2:
         return Window(1, largest)
@@ -103,12 +105,12 @@ def around(position: int, largest: int) -> Window:
 def linked(earlier: Sequence[int], later: Sequence[int]) -> bool:
     """Whether two replies share a row.
 
-    One row with a key is enough. Rows without one are known by content only, which others may have too: it takes
-    two of them that stand as far apart in both replies, each of a content of its own there.
+    One row with a key is enough. Rows without a key are known only by their content, which other rows may share. Two
+    such rows are needed, with the same distance in both replies, and each with content that is unique there.
 
     Args:
-        earlier: row keys of one reply, as of `identity`.
-        later: row keys of the other.
+        earlier: row keys of one reply (see `decode.row_keys`).
+        later: row keys of the other reply.
     """
     shared = set(earlier).intersection(later)
     if any(is_keyed(key) for key in shared):
@@ -128,21 +130,22 @@ def is_keyed(key: int) -> bool:
 
 
 def top_of(keys: Sequence[int]) -> Sequence[int]:
-    """The rows of a reply down to the first one that has a key: where those are as they were, nothing came above."""
+    """Return the rows of a reply down to the first one with a key: if they are unchanged, no row came above."""
     first = next((at for at, key in enumerate(keys) if is_keyed(key)), len(keys))
     return keys[: first + 1]
 
 
 def ending_of(keys: Sequence[int]) -> Sequence[int]:
-    """The rows of a reply from its last one that has a key, all of them where none has."""
+    """Return the rows of a reply from the last one with a key on; all rows if none has a key."""
     last = next((at for at in range(len(keys) - 1, 0, -1) if is_keyed(keys[at])), 0)
     return keys[last:]
 
 
 def reaches_further(lower: Sequence[int], upper: Sequence[int]) -> bool:
-    """Whether the first of two replies that share a row goes on beyond the end of the other.
+    """Whether the first of two replies that share a row continues beyond the end of the second.
 
-    It has a row with a key that the other has not, or the same one as the other and more rows below it.
+    It does if it has a row with a key that the other lacks, or the other's last row with a key and more rows below
+    that.
     """
     ending = ending_of(lower)
     last = ending[0] if is_keyed(ending[0]) else ending[-1]
