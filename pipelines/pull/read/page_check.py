@@ -16,7 +16,8 @@ class PageCheck:
     """Checks that a reply is the requested page; called with the reply.
 
     Attributes:
-        window: the requested page. first_keys: the rows of the first page, which must not come again; empty if there
+        window: the requested page.
+        first_keys: the rows of the first page, which must not come again; empty if there
             are too few rows to decide.
         first_total: the total that came with them.
         may_be_last: whether the first page may be the last one, without a total that shows it.

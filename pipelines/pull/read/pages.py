@@ -105,7 +105,7 @@ class PagedQuery:
         path: the endpoint's, for notes.
         largest: the most rows that the API gives on one page, as far as is known.
         total: the total number of rows, by the latest reply.
-                claims_differ: whether the total changed from one reply to the next.
+        claims_differ: whether the total changed from one reply to the next.
         replies: how many were read.
         end_is_known: for pages of one size, whether the total shows the end; a page's own number does not.
     """
