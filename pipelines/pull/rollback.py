@@ -1,4 +1,4 @@
-"""Earlier snapshots used again: `rollback` publishes one as it was, `replay` validates its quarantined rows again."""
+"""Uses earlier snapshots again: `rollback` publishes one as it was, `replay` validates its quarantined rows again."""
 
 import shutil
 from collections.abc import Collection
@@ -43,7 +43,7 @@ from schemas.registry import PULLED
 def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> Snapshot:
     """Publish an earlier snapshot again.
 
-    Revenue that is derived from contacts' totals goes with them, so that their sums agree.
+    Revenue that is derived from contacts' totals is rolled back with the contacts, so that their sums agree.
 
     Args:
         settings: see `Settings`.
@@ -52,11 +52,11 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         to: the snapshot's id; by default the one before the published one.
 
     Returns:
-        What is published now.
+        The snapshot that is published now.
 
     Raises:
         UsageError: there is no such snapshot.
-        NothingYetError: there is none at all, or none before the published one.
+        NothingYetError: there is no snapshot at all, or none before the published one.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
     target = to_publish(settings, name, to)
@@ -77,7 +77,7 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         run: the run's id.
 
     Returns:
-        What is published now, and how many rows passed.
+        The snapshot that is published now, and how many rows passed.
 
     Raises:
         NothingYetError: nothing is published.
@@ -109,7 +109,7 @@ class KeptSnapshot(NamedTuple):
 
 
 def kept_snapshots(settings: Settings, names: Collection[str]) -> list[KeptSnapshot]:
-    """Every snapshot that could be published again, by dataset, the newest first.
+    """Return every snapshot that could be published again, by dataset, newest first.
 
     Raises:
         StorageError: the warehouse or a manifest cannot be read.
@@ -124,7 +124,7 @@ def kept_snapshots(settings: Settings, names: Collection[str]) -> list[KeptSnaps
 
 
 def would_pass(settings: Settings, name: str) -> tuple[int, int]:
-    """How many quarantined rows `replay` would publish, and how many would stay quarantined; changes nothing.
+    """Return how many quarantined rows `replay` would publish, and how many would stay; change nothing.
 
     Raises:
         NothingYetError: nothing is published.
@@ -152,7 +152,7 @@ def _published(settings: Settings, name: str) -> Snapshot:
 
 
 def _done(record: RunRecord, snapshot: Snapshot, rows: int) -> RunRecord:
-    """The record as it will be once the snapshot is published."""
+    """Return the run record as it will be after the snapshot is published."""
     done = msgspec.structs.replace(record)
     _note(done, snapshot, rows)
     return done
@@ -163,7 +163,7 @@ def _note(record: RunRecord, snapshot: Snapshot, rows: int) -> None:
 
 
 def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot:
-    """What `rollback` would publish; changes nothing.
+    """Return the snapshot that `rollback` would publish; change nothing.
 
     Args:
         settings: see `Settings`.
@@ -191,7 +191,7 @@ def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot
 
 
 def _no_earlier(name: str, current: Manifest | None, newest: str) -> NothingYetError:
-    """What to do where no snapshot on disk is earlier than the published one."""
+    """Return the error with its remedy, if no snapshot on disk is earlier than the published one."""
     again = f"To publish the newest: trackly-sync rollback {name} --to {newest}"
     if current is None:
         return NothingYetError(f"No snapshot of {name} is published.", again)
@@ -205,7 +205,7 @@ def _no_earlier(name: str, current: Manifest | None, newest: str) -> NothingYetE
 
 
 def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
-    """The other tables that a rollback to a snapshot changes, each with the rows that it would have then.
+    """Return the other tables that a rollback to a snapshot changes, each with its new number of rows.
 
     Raises:
         StorageError, BusyError: the disk or another process stood in the way.
@@ -214,7 +214,10 @@ def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
 
 
 async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
-    """A new snapshot with the rows that now pass, as old as the one before it; that one where none does."""
+    """Make a snapshot with the rows that now pass, with the age of the one before it.
+
+    Return that one if no row passes.
+    """
     name = before.manifest.dataset
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
@@ -244,7 +247,7 @@ async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
 
 
 def _with_passed(before: Snapshot, made: Draft) -> pa.Table | None:
-    """Write the data file with the rows that now pass; returns those that do not, None where all of them are."""
+    """Write the data file with the rows that now pass; return the other rows, None if no row passes."""
     made.make_work()
     with readable([before]):
         quarantined = pq.read_table(before.quarantine)
@@ -258,7 +261,7 @@ def _with_passed(before: Snapshot, made: Draft) -> pa.Table | None:
 def _as_replies(
     name: str, rows: list[dict[str, Any]], work: Path
 ) -> tuple[list[Spooled], list[tuple[int, int]]]:
-    """Quarantined rows as replies, one for each page that they came from, and the place of each row in them."""
+    """Return quarantined rows as replies, one for each page that they came from, and each row's place."""
     pages: dict[int, list[dict[str, Any]]] = {}
     places = []
     for row in rows:

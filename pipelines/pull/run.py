@@ -1,8 +1,8 @@
-"""Pulling datasets and publishing them: what the commands and the Dagster assets call.
+"""Pulls datasets and publishes them; the commands and the Dagster assets call this module.
 
-`snapshot_dataset` makes one dataset's snapshot and publishes nothing; `pull` makes several at once and publishes
-them in one swap, and `pull_all` all that the account serves. What does not belong here: how one dataset is read
-(see `snapshot`), and printing.
+`snapshot_dataset` makes one dataset's snapshot and publishes nothing. `pull` makes several at the same time and
+publishes them in one swap. `pull_all` does this for all datasets that the account serves. What does not belong here:
+how one dataset is read (see `snapshot`), and printing.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from schemas.registry import BY_PRODUCT, PULLED
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull came to.
+    """The result of a pull.
 
     Attributes:
-        snapshots: what is published now of the datasets that were pulled.
-        skipped: the datasets that the account does not serve, each with what it answered.
-        requests: how many were made, with those made again.
-        retries: how many were made again because one failed.
+        snapshots: the published snapshots of the datasets that were pulled.
+        skipped: the datasets that the account does not serve, each with the account's answer.
+        requests: number of requests, retries included.
+        retries: number of attempts after a failed one.
     """
 
     snapshots: list[Snapshot]
@@ -88,25 +88,25 @@ def pull(
     allow_shrink: bool = False,
     since_last: bool = False,
 ) -> list[Snapshot]:
-    """Make a full, consistent snapshot of each dataset and publish them all at once.
+    """Make a full, consistent snapshot of each dataset and publish all of them in one swap.
 
-    Where revenue comes from contacts' totals, the two are pulled together, so that their sums agree.
+    If revenue comes from contacts' totals, both are pulled together, so that their sums agree.
 
     Args:
         settings: see `Settings`.
         datasets: names out of `PULLED`.
         run: the run's id.
         on_progress: see `Progress`.
-        allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
-        since_last: of contacts, read only what has signed up since; their snapshot is then fuzzy.
+        allow_shrink: publish also if more rows disappear than `settings.pull_shrink_share` allows.
+        since_last: read only contacts that have signed up since; their snapshot is then fuzzy.
 
     Returns:
-        What is published of them now; that is a later snapshot where another pull has overtaken this one.
+        The published snapshots; a later one if another pull has overtaken this one.
 
     Raises:
         UsageError: `since_last` before any full pull.
-        AccessError, RequestError, ServiceError: the API did not give what was asked for, also where the account
-            does not serve a dataset.
+        AccessError, RequestError, ServiceError: the API did not give the data, also if the account does not serve a
+            dataset.
         DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
@@ -124,7 +124,7 @@ def pull_chosen(
     allow_shrink: bool = False,
     since_last: bool = False,
 ) -> Pulled:
-    """Do as `pull`, and say what it cost.
+    """Do as `pull`, and return the numbers of requests and retries too.
 
     Args:
         settings: see `Settings`.
@@ -150,7 +150,7 @@ def snapshot_dataset(
     on_progress: Progress = silent,
     options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
 ) -> Snapshot:
-    """Make one dataset's snapshot; `publish_latest` publishes it. For revenue, contacts must have one.
+    """Make one dataset's snapshot; `publish_latest` publishes it. Revenue needs a snapshot of contacts.
 
     Args:
         settings: see `Settings`.
@@ -160,7 +160,7 @@ def snapshot_dataset(
         options: see `ReadOptions`.
 
     Raises:
-        as `pull`; StorageError where revenue needs contacts and there are none.
+        as `pull`; StorageError if revenue needs contacts and there are none.
         Skipped: the account does not serve it, and `options` take that for no fault.
     """
     with little_garbage(), failure_recorded(settings.data_dir, run, [f"pull {name}"]):
@@ -183,7 +183,7 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be pulled, and how.
+    """The datasets to pull, and options.
 
     Attributes:
         names: the datasets.
@@ -210,7 +210,7 @@ def _pull_and_publish(
 
 
 async def _pull(settings: Settings, wanted: _Wanted, run: str, on_progress: Progress) -> Pulled:
-    """What is new; nothing of it is published."""
+    """Pull the datasets, and publish nothing."""
     async with TracklyClient(settings) as client:
         snapshots = _Snapshots(client, settings, wanted, run, on_progress)
         made = await snapshots.make(wanted.names)
@@ -221,12 +221,12 @@ async def _pull(settings: Settings, wanted: _Wanted, run: str, on_progress: Prog
 
 
 class _Snapshots:
-    """The snapshots of one pull, made side by side.
+    """Makes the snapshots of one pull concurrently.
 
     Args:
         client: an open client.
         settings: see `Settings`.
-        wanted: how they are to be made.
+        wanted: options of the snapshots.
         run: the run's id.
         on_progress: see `Progress`.
 
@@ -249,7 +249,7 @@ class _Snapshots:
         self._rest_is_read = asyncio.Event()
 
     async def make(self, names: Collection[str]) -> dict[str, Snapshot]:
-        """Make them, and a place for the warehouse that is to hold them; by dataset."""
+        """Make the snapshots, and prepare the warehouse for them; return them by dataset."""
         self._unread = {"revenue", *names}
         self._note_read("revenue")
         preparing = asyncio.to_thread(prepare, self._settings.warehouse)
@@ -262,7 +262,7 @@ class _Snapshots:
         return self._made
 
     async def _contacts_read(self) -> None:
-        """Read contacts, once, whoever asks for them."""
+        """Read contacts once, for all callers."""
         if self._contacts is None:
             self._contacts = asyncio.create_task(self._one("contacts"))
         await self._contacts
@@ -291,11 +291,11 @@ class _Snapshots:
         return may_use_totals(self._settings, "contacts" in self._wanted.names)
 
     async def _derived(self) -> Snapshot | None:
-        """Revenue where the account serves no events."""
+        """Derive revenue if the account serves no events."""
         if await serves_events(self._client, self._settings):
             return None
         await self._contacts_read()
-        await self._rest_is_read.wait()  # it takes the processor for itself, and replies would wait
+        await self._rest_is_read.wait()  # this step needs the processor, and replies would wait
         return await derive_alone(self._settings, self._made["contacts"], self._run)
 
     async def _totals(self, events: Draft, manifest: Manifest) -> Snapshot | None:

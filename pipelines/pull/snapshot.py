@@ -1,4 +1,4 @@
-"""One dataset's snapshot by reading its endpoint: scan and write side by side, prove, judge, seal.
+"""Makes one dataset's snapshot by reading its endpoint: scan and write concurrently, prove, judge, seal.
 
 What does not belong here: replies (`pull.replies`), files (`write.snapshot_files`), several datasets and publishing
 (`run`).
@@ -39,14 +39,14 @@ from schemas.registry import OPTIONAL, PULLED
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a snapshot is made.
+    """Options of a snapshot.
 
     Attributes:
-        since_last: of contacts, read only what has signed up since the published snapshot.
-        skip_unserved: raise Skipped where the account does not serve the dataset.
-        batch_rows: how many rows are written at once, at the least.
-        unless: called before anything is locked or read; a snapshot that it returns takes the place of reading.
-        instead: called with what was read where the snapshot is fuzzy; another one that it returns takes its place.
+        since_last: read only contacts that have signed up since the published snapshot.
+        skip_unserved: raise Skipped if the account does not serve the dataset.
+        batch_rows: least number of rows written at once.
+        unless: called before anything is locked or read; if it returns a snapshot, nothing is read.
+        instead: called with a fuzzy snapshot that was read; if it returns another snapshot, that one is used.
     """
 
     since_last: bool = False
@@ -76,11 +76,11 @@ async def make_snapshot(
 
     Raises:
         UsageError: `since_last`, and no contacts are published.
-        AccessError, RequestError, ServiceError: the API did not give what was asked for; what it gave is taken
-            up by the next pull.
+        AccessError, RequestError, ServiceError: the API did not give all data; the next pull uses the replies that it
+            gave.
         DataError: more bad rows than `settings.pull_bad_share` allows.
         StorageError, BusyError: the disk or another pull stood in the way.
-        Skipped: the account does not serve the dataset, and `options` take that for no fault.
+        Skipped: the account does not serve the dataset, and `options` allow this.
     """
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
@@ -107,7 +107,7 @@ async def _read_into(
     on_progress: Progress,
     options: ReadOptions,
 ) -> Manifest:
-    """Read a dataset and write its files; of an interrupted one, what it has read is on disk for the next.
+    """Read a dataset and write its files; if interrupted, its replies stay on disk for the next pull.
 
     Args:
         made: the snapshot, whose folder is empty.
@@ -118,7 +118,7 @@ async def _read_into(
         options: see `ReadOptions`.
 
     Returns:
-        What the files hold, and how sure that is.
+        The manifest: the contents of the files and their consistency.
     """
     name = made.dataset.name
     privacy = _privacy(settings, name)
@@ -139,34 +139,36 @@ async def _read_into(
 
 
 def _noted(record: RunRecord, other: Snapshot) -> Snapshot:
-    """A snapshot that was made in place of reading, on record."""
+    """Return a snapshot that was made without reading, after it was recorded."""
     record.rows, record.details = other.manifest.rows, figures_of(other.manifest)
     return other
 
 
 async def _ask_whether_served(client: TracklyClient, settings: Settings, name: str) -> int:
-    """Ask for one row of a dataset, if an account need not serve it: its API may be older, or lack the product.
+    """Request one row of a dataset that an account may not serve: its API may be older, or lack the product.
 
     Returns:
-        How often that was tried again.
+        The number of retries.
 
     Raises:
-        Skipped: with what the account answered, where it does not.
-        AccessError, RequestError, ServiceError: another fault is in the way.
+        Skipped: with the account's answer, if it does not serve the dataset.
+        AccessError, RequestError, ServiceError: another fault.
     """
     if name not in OPTIONAL:
         return 0
     endpoint = ENDPOINTS[name]
     numbers: dict[str, str | int] = {"page": 1, "per_page": 1} if endpoint.largest else {}
     with _skipping(settings, name, (NotFoundError, NotEnabledError)):
-        # the body is not looked at: the scan will read it
+        # the body is not checked here: the scan will read it
         reply = await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, len)
     return reply.attempts - 1
 
 
 @contextmanager
 def _skipping(settings: Settings, name: str, errors: tuple[type[TracklySyncError], ...]) -> Iterator[None]:
-    """Take some errors for the account's not serving a dataset; where it did so before, the record warns of it.
+    """Turn some errors into Skipped: the account does not serve the dataset.
+
+    If it did before, the record has a warning.
 
     Raises:
         Skipped: one of them was raised.
@@ -195,7 +197,7 @@ def _finished(settings: Settings, made: Draft, manifest: Manifest) -> Snapshot:
 
 
 def _privacy(settings: Settings, name: str) -> Privacy:
-    """What is to be kept of personal data: for datasets about people the same as in what is published."""
+    """Return which personal data is kept; for datasets about people, the same as in the published data."""
     privacy = Privacy.of(settings)
     before = published(settings.warehouse).get(name) if name in PERSONAL else None
     if before:
@@ -204,7 +206,7 @@ def _privacy(settings: Settings, name: str) -> Privacy:
 
 
 def _spool(settings: Settings, name: str, privacy: Privacy) -> Spool:
-    """The dataset's spool; replies of another account, or with other personal data, are not taken up."""
+    """Open the dataset's spool; replies of another account, or with other personal data, are not used."""
     account = f"{settings.base_url} {settings.require_key()}"
     return Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
 
@@ -212,13 +214,13 @@ def _spool(settings: Settings, name: str, privacy: Privacy) -> Spool:
 async def _read(
     replies: Replies, made: Draft, concurrency: int, known: Callable[[Seen], bool] | None
 ) -> Evidence:
-    """Read all, or from the top to what is known.
+    """Read all rows, or from the top to known rows.
 
     Args:
         replies: gets and keeps them.
         made: the snapshot that is being made.
         concurrency: how many requests to keep under way.
-        known: whether the last row of a reply is known; None to read all.
+        known: returns whether the last row of a reply is known; None to read all rows.
     """
     endpoint = ENDPOINTS[made.dataset.name]
     if known is None:
@@ -232,7 +234,7 @@ async def _read(
 async def _side_by_side(
     reading: Coroutine[Any, Any, Evidence], writing: Coroutine[Any, Any, RowsWritten]
 ) -> tuple[Evidence, RowsWritten]:
-    """Read and write until both are done; the failure of either stops the other, which is waited for."""
+    """Read and write until both are done; if one fails, stop the other and wait for it."""
     tasks = asyncio.create_task(reading), asyncio.create_task(writing)
     try:
         return await asyncio.gather(*tasks)
@@ -243,7 +245,7 @@ async def _side_by_side(
 
 
 def _carried_on(settings: Settings, made: Draft, manifest: Manifest) -> Manifest:
-    """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
+    """Add the published rows that a fuzzy snapshot did not see, since it removes nothing."""
     with published_rows(settings, manifest.dataset, made.folder) as before:
         if before is None:
             return manifest

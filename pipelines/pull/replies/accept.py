@@ -1,7 +1,9 @@
-"""One body taken as a page: without what may not be kept, decoded, and checked to be the page asked for.
+"""Accepts one body as a page.
 
-A row that is no JSON (half an emoji, NaN) is put in quotes, so that it costs no other row. What does not belong here:
-asking (`fetch`), and the single steps (`decode.redact`, `decode.decoder`,
+Removes data that may not be kept, decodes the body, checks that it is the requested page.
+
+A row that is not JSON (half an emoji, NaN) is put in quotes, so that it does not affect other rows. What does not
+belong here: requests (`fetch`), and the single steps (`decode.redact`, `decode.decoder`,
 `pipelines.trackly.replies.broken_rows`).
 """
 
@@ -17,15 +19,15 @@ from pipelines.trackly.failures import Unreadable
 from pipelines.trackly.replies.broken_rows import NOT_JSON, quoted, without_mark
 
 Check = Callable[[Seen], None]
-"""Raises Unreadable where a reply is not the page asked for."""
+"""Raises Unreadable if a reply is not the requested page."""
 
 
 class HasSeen(Protocol):
-    """What a decoder makes of a reply."""
+    """The result of a decoder."""
 
     @property
     def seen(self) -> Seen:
-        """What the scan needs of it."""
+        """The part that the scan needs."""
 
 
 T = TypeVar("T", bound=HasSeen)
@@ -33,12 +35,12 @@ T = TypeVar("T", bound=HasSeen)
 
 @dataclass(frozen=True, slots=True)
 class Acceptance(Generic[T]):
-    """How the replies of a dataset are accepted.
+    """Accepts the replies of a dataset.
 
     Attributes:
         privacy: what may be kept.
         name: the dataset's name in `PULLED`.
-        decode: takes a text that may be kept; raises Unreadable.
+        decode: decodes a text that may be kept; raises Unreadable.
     """
 
     privacy: Privacy
@@ -46,14 +48,14 @@ class Acceptance(Generic[T]):
     decode: Callable[[bytes], T]
 
     def accepted(self, check: Check, body: bytes) -> tuple[bytes, T]:
-        """A reply's text as it may be kept, and what was decoded of it.
+        """Return a reply's text as it may be kept, and its decoded value.
 
         Args:
-            check: whether it is the page asked for.
-            body: the reply's.
+            check: raises if the reply is not the requested page.
+            body: of the reply.
 
         Raises:
-            Unreadable: it is not the JSON expected, also with such rows in quotes; or not the page asked for.
+            Unreadable: the reply is not the expected JSON, also with such rows in quotes; or not the requested page.
         """
         body = without_mark(body)
         try:

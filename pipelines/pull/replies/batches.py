@@ -1,7 +1,7 @@
-"""Batches: the replies of some 50,000 rows together, as files that validation and deduplication read.
+"""Batches: replies with about 50,000 rows, combined in files that validation and deduplication read.
 
 A batch still holds every version of a row that the scan read. What does not belong here: how a reply is decoded
-(`decode.decoder`), the declared checks (`write.validate`), and which rows stay (`write.data_file`,
+(`decode.decoder`), the declared checks (`write.validate`), and which rows are kept (`write.data_file`,
 `write.deduplicate`).
 """
 
@@ -26,16 +26,16 @@ from schemas.derived.arrow import TYPES
 from schemas.own_tables.sync import PageRow
 
 BATCH_ROWS = 50_000
-"""Rows of a batch, by default: pandera's cost is per call, and memory is per batch."""
+"""Rows of a batch by default: pandera's cost is per call, and memory is per batch."""
 
 KEY_SEPARATOR = "\x1f"
 """Between the columns of a key that is written as one text."""
 
 PLACE = [pa.field("synced_at", TYPES[Kind.INSTANT]), pa.field("page", pa.int64())]
-"""When the reply of a row came, and which one it was."""
+"""The time of a row's reply, and the row's place in the replies."""
 
 ROW_KEY = pa.field("row_key", pa.uint64())
-"""What the scan distinguishes a row by."""
+"""The integer by which the scan tells rows apart."""
 
 _ROW = pa.field("row", pa.int32())
 _BAD = pa.schema(
@@ -53,7 +53,7 @@ _scalar = msgspec.json.Decoder(str | int | float | bool)
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A reply of the snapshot: where it lies in the spool, and what it holds."""
+    """A reply of the snapshot: its place in the spool, and its content."""
 
     spooled: Spooled
     decoded: DecodedReply
@@ -61,16 +61,16 @@ class StoredReply:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of some replies.
+    """The rows of some replies.
 
     Attributes:
-        good: a file of Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: what the scan
-            tells it apart by; two rows of one key may still differ.
+        good: a file of Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: the integer
+            by which the scan tells rows apart; two rows of one integer may still differ.
         bad: files of Parquet: identity (null without a usable key), raw JSON, reason, and the place of each row.
-        replies: what it was made of, in the order of arrival.
+        replies: its replies, in the order of arrival.
         pages: one row of sync.pages per reply.
         unknown: names of fields that the contract does not know.
-        missing: names of fields without a value that no reply names at its ends; None where there were no rows.
+        missing: names of fields without a value that no reply names at its beginning or end; None without rows.
     """
 
     good: Path
@@ -125,7 +125,7 @@ def decode_batch(draft: Draft, replies: Iterable[Spooled]) -> Batch:
 
 
 def _table(dataset: Dataset, replies: Sequence[StoredReply]) -> pa.Table:
-    """The rows of a batch, and where each is from."""
+    """Return the rows of a batch as a table, with each row's place."""
     if not replies:
         return batch_schema(dataset).empty_table()
     batches = [reply.decoded.rows.batch for reply in replies]
@@ -138,7 +138,7 @@ def _table(dataset: Dataset, replies: Sequence[StoredReply]) -> pa.Table:
         np.array(reply.decoded.seen.keys, np.uint64)[batch.column("row").to_numpy()]
         for batch, reply in zip(batches, replies, strict=True)
     ]
-    table = pa.Table.from_batches(batches).combine_chunks()  # all that follows is faster for it
+    table = pa.Table.from_batches(batches).combine_chunks()  # this makes all later steps faster
     for field, values in (
         (PLACE[0], np.repeat(received, counts)),
         (PLACE[1], np.repeat(pages, counts)),
@@ -149,9 +149,9 @@ def _table(dataset: Dataset, replies: Sequence[StoredReply]) -> pa.Table:
 
 
 def _missing_in(table: pa.Table, dataset: Dataset, replies: Sequence[StoredReply]) -> frozenset[str] | None:
-    """The columns without a value that no reply names at its beginning or end; None where there are no rows.
+    """Return the columns without a value that no reply names at its beginning or end; None without rows.
 
-    To search each reply from end to end for the same field in vain would take a tenth of the time of decoding.
+    A search of each complete reply for a missing field would take a tenth of the time of decoding.
     """
     if not table.num_rows:
         return None
@@ -178,7 +178,7 @@ def _page_row(draft: Draft, reply: StoredReply) -> PageRow:
 
 
 def write_rows(rows: pa.Table, path: Path) -> None:
-    """Write the good rows of a batch as they lie in memory.
+    """Write the good rows of a batch as Arrow IPC, their form in memory.
 
     Raises:
         StorageError: the disk refused.
@@ -192,7 +192,7 @@ def write_rows(rows: pa.Table, path: Path) -> None:
 
 
 def read_rows(batch: Batch) -> pa.Table:
-    """The good rows of a batch.
+    """Read the good rows of a batch.
 
     Raises:
         StorageError: the file cannot be read.
@@ -202,7 +202,7 @@ def read_rows(batch: Batch) -> pa.Table:
 
 
 def batch_schema(dataset: Dataset) -> pa.Schema:
-    """The columns of a batch's good rows."""
+    """Return the columns of a batch's good rows."""
     columns = [pa.field(field.name, TYPES[field.kind]) for field in dataset.fields]  # as `columns` makes them
     return pa.schema([*columns, pa.field("extra", pa.string()), _ROW, *PLACE, ROW_KEY])
 
@@ -210,11 +210,11 @@ def batch_schema(dataset: Dataset) -> pa.Schema:
 def raw_bad_rows(
     dataset: Dataset, replies: Iterable[Spooled], places: Iterable[tuple[int, int, str]]
 ) -> list[dict[str, object]]:
-    """Rows to quarantine, with their raw JSON from the spool.
+    """Return rows to quarantine, with their raw JSON from the spool.
 
     Args:
         dataset: what the rows are.
-        replies: those that the rows stand in, among others.
+        replies: replies that contain the rows; others may be among them.
         places: page, row and reason of each.
     """
     by_page: dict[int, list[tuple[int, str]]] = {}
@@ -238,7 +238,7 @@ def write_bad(rows: list[dict[str, object]], path: Path) -> Path | None:
 
 
 def identity_of(dataset: Dataset, raw: bytes) -> str | None:
-    """The key of a raw row as one text; None where it is not usable."""
+    """Return the key of a raw row as one text; None if it is not usable."""
     try:
         fields = _fields.decode(raw)
         values = [_scalar.decode(fields[name]) for name in dataset.key]
@@ -248,11 +248,11 @@ def identity_of(dataset: Dataset, raw: bytes) -> str | None:
 
 
 def bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[str, object]]:
-    """The bad rows of one reply, with their place and the text of their key.
+    """Return the bad rows of one reply, with their place and the text of their key.
 
     Args:
         dataset: what the rows are.
-        reply: where they stand.
+        reply: the reply.
         bad: the rows, each with its place in the reply and the reason.
 
     Returns:

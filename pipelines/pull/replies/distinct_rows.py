@@ -1,7 +1,7 @@
-"""How many different rows a scan has read so far, for progress, in memory that does not grow with the account.
+"""Counts the different rows that a scan has read, for progress, in memory that does not grow with the account.
 
-Windows overlap, and rounds read the same rows again, soon after one another: a row that was among the latest is not
-counted again. What does not belong here: which rows are in a snapshot (`pipelines.pull.write`).
+Windows overlap, and rounds read the same rows again, soon after each other. A row that is among the latest rows is
+not counted again. What does not belong here: which rows are in a snapshot (`pipelines.pull.write`).
 """
 
 from collections.abc import Hashable, Iterable
@@ -18,7 +18,7 @@ class Distinct:
         self._newer: set[Hashable] = set()
 
     def add(self, keys: Iterable[Hashable]) -> int:
-        """Count keys that were not among the latest; returns the count so far."""
+        """Count keys that were not among the latest; return the count so far."""
         new = set(keys).difference(self._newer, self._older)
         self.count += len(new)
         self._newer |= new

@@ -1,9 +1,9 @@
 """The replies of one dataset, from the API to batches.
 
-    client ─▶ accept ─▶ spool ─▶ a batch, once there are rows enough for one
+    client ─▶ accept ─▶ spool ─▶ a batch, once there are enough rows for one
 
-`Replies.fetch` is what a scan reads with; `Replies.batches` hands on what it has read, in the order of arrival. What
-does not belong here: which pages are asked for (`read.scan`), and what becomes of batches (`write`).
+A scan reads with `Replies.fetch`; `Replies.batches` passes on the replies in the order of arrival. What does not
+belong here: which pages are requested (`read.scan`), and the use of batches (`write`).
 """
 
 import asyncio
@@ -24,20 +24,20 @@ Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, different rows read so far, rows expected if known), from any thread."""
 
 _BATCHES_WAITING = 2
-"""Batches that may wait to be written before the scan waits too: they are in memory."""
+"""Batches that may wait to be written before the scan waits too, since they are in memory."""
 
 
 _OF_PAGES = ("page", "per_page")
-"""Parameters that do not say which rows are wanted."""
+"""Parameters that do not select rows."""
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
-    """Progress that nobody watches; takes what `Progress` does.
+    """Ignore progress; has the arguments of `Progress`.
 
     Args:
         dataset: its name.
-        rows: read so far.
-        expected: rows in all, by the API; None where it does not say.
+        rows: number of rows read so far.
+        expected: total number of rows, by the API; None if not known.
     """
 
 
@@ -47,14 +47,14 @@ class Replies:
     Args:
         client: an open client.
         name: the dataset.
-        privacy: what is kept of personal data.
+        privacy: which personal data is kept.
         spool: holds replies until the snapshot is done.
-        batch_rows: how many rows make a batch, at the least.
+        batch_rows: least number of rows of a batch.
         on_progress: see `Progress`.
 
     Attributes:
         resumed: replies taken over from an interrupted pull.
-        retries: attempts that were made again because one failed.
+        retries: attempts after a failed one.
     """
 
     def __init__(
@@ -85,15 +85,15 @@ class Replies:
         self._in_order = asyncio.Lock()
 
     async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:
-        """Get a reply, from the spool of an interrupted pull if that will do, and keep it.
+        """Get a reply, possibly from the spool of an interrupted pull, and keep it.
 
         Args:
             query: its parameters.
-            check: raises Unreadable where the reply is not the page asked for.
-            fresh: whether it must be asked for now.
+            check: raises Unreadable if the reply is not the requested page.
+            fresh: whether the page must be requested now.
 
         Raises:
-            AccessError, RequestError, ServiceError: as `TracklyClient.get`.
+            AccessError, RequestError, ServiceError: as in `TracklyClient.get`.
             StorageError: the disk refused.
         """
         asked = "&".join(f"{name}={value}" for name, value in query.items())
@@ -106,18 +106,18 @@ class Replies:
         return reply.decoded.seen
 
     async def end(self) -> None:
-        """Hand on what is left; nothing is fetched any more."""
+        """Pass on the remaining replies; no more are fetched."""
         async with self._in_order:
             await self._ready.put(self._waiting)
             await self._ready.put(None)
 
     async def batches(self) -> AsyncIterator[list[StoredReply]]:
-        """Batches of replies, as soon as there are rows enough for one; the last one may have none."""
+        """Yield batches of replies, each as soon as it has enough rows; the last batch may be empty."""
         while (batch := await self._ready.get()) is not None:
             yield batch
 
     def _resume(self, request: str, check: Check) -> StoredReply | None:
-        """A young reply of an interrupted pull, if there is one that can be read."""
+        """Return a recent reply of an interrupted pull, if there is one that can be read."""
         spooled = self._spool.earlier.pop(request, None)
         if spooled is None:
             return None
@@ -137,19 +137,19 @@ class Replies:
         return StoredReply(spooled, decoded)
 
     def _note_total(self, query: Query, total: int | None) -> None:
-        """Remember what a query claims; several share out the rows, so that all of them together are expected."""
+        """Remember the total of a query; several queries divide the rows, so their totals are added."""
         asked = {name: value for name, value in query.items() if name not in _OF_PAGES}
         if total is not None and asked in self._endpoint.filters:
             self._claimed[self._endpoint.filters.index(asked)] = total
 
     def _expected(self, done: int) -> int | None:
-        """Rows in all; None as long as one of the queries has not given its total."""
+        """Return the total number of rows; None until every query has given its total."""
         if len(self._claimed) < len(self._endpoint.filters):
             return None
-        return max(sum(self._claimed.values()), done)  # totals may be older than rows
+        return max(sum(self._claimed.values()), done)  # a total may be older than the rows
 
     async def _keep(self, reply: StoredReply) -> None:
-        """Add a reply to the next batch, and hand that on when it is full."""
+        """Add a reply to the next batch, and pass on the batch when it is full."""
         self._waiting.append(reply)
         rows = len(reply.decoded.seen.keys)
         self._waiting_rows += rows
@@ -157,7 +157,7 @@ class Replies:
             done = self._distinct.add(reply.decoded.seen.keys)
             self._on_progress(self._name, done, self._expected(done))
         if self._is_full():
-            async with self._in_order:  # batches are handed on in the order of arrival
+            async with self._in_order:  # batches are passed on in the order of arrival
                 if self._is_full():
                     full, self._waiting, self._waiting_rows = self._waiting, [], 0
                     await self._ready.put(full)

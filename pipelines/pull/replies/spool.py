@@ -1,9 +1,9 @@
-"""Replies on disk: what an interrupted pull goes on from, and where the raw JSON of a bad row is taken from.
+"""Replies on disk: an interrupted pull continues from them, and the raw JSON of bad rows is read from them.
 
 The spool outlives a pull that fails or is killed: its journal records which reply answered which request, and the
-next pull of the same account goes on from them if they are many and young. No row is missed by that, since the
-proof of consistency (see `read.windows`) does not depend on when replies were read; values are as of the reply, as in
-any long scan. Raw rows lie here only until the snapshot is done.
+next pull of the same account continues from the replies if they are many and recent. No row is missed by this, since
+the proof of consistency (see `read.windows`) does not depend on when replies were read; values are as of the reply,
+as in any long scan. Raw rows are kept here only until the snapshot is done.
 """
 
 import shutil
@@ -19,24 +19,24 @@ import msgspec
 from pipelines.storage import private_folder, storage_errors
 
 _TAKEN_UP = timedelta(minutes=15)
-"""How old a reply of an interrupted pull may be to be taken up: values in it are as old as it is."""
+"""Greatest age of a reply of an interrupted pull that is used: its values are as old as the reply."""
 
 _WORTH_TAKING_UP = 20
-"""Replies that an interrupted pull must have read; a short pull had better see the account as it is now."""
+"""Least number of replies that an interrupted pull must have read; a short pull should read the account again."""
 
 _JOURNAL, _BODIES = "journal.ndjson", "bodies"
 
 
 class Spooled(msgspec.Struct, frozen=True):
-    """One reply as it lies in the spool.
+    """One reply in the spool.
 
     Attributes:
-        path: the file that holds its body, among others.
+        path: the file with its body and others.
         offset: where in the file the body begins, in bytes.
         size: of the body, in bytes.
         page: its number in the order of arrival, from 1; rows name it.
-        request: what was asked, without host and key.
-        sent_at: when it was asked for; aware, UTC.
+        request: the request, without host and key.
+        sent_at: when the request was sent; aware, UTC.
         received_at: when its last byte had arrived; aware, UTC.
         total: the number of rows that the API claimed, if any.
         account: a digest that distinguishes accounts.
@@ -65,10 +65,10 @@ class Spooled(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Spool:
-    """A folder of replies, numbered in the order of arrival: their bodies in one file, a journal of them in another.
+    """A folder of replies, numbered in the order of arrival: bodies in one file, a journal in another.
 
     Attributes:
-        earlier: what an interrupted pull left, by request.
+        earlier: replies of an interrupted pull, by request.
     """
 
     earlier: dict[str, Spooled]
@@ -84,7 +84,7 @@ class Spool:
 
         Args:
             folder: made if it is not there.
-            account: what distinguishes the account from others; replies of another one are deleted.
+            account: a text that identifies the account; replies of another account are deleted.
 
         Raises:
             StorageError: the disk refused.
@@ -102,13 +102,13 @@ class Spool:
     def put(
         self, request: str, body: bytes, total: int | None, sent: datetime, received: datetime
     ) -> Spooled:
-        """Write a reply down: its body, then its line in the journal.
+        """Write a reply: its body, then its line in the journal.
 
         Args:
-            request: what it answers, without host and key.
+            request: the request, without host and key.
             body: of the reply.
             total: the number of rows that it claims, if any.
-            sent: when it was asked for; aware, UTC.
+            sent: when the request was sent; aware, UTC.
             received: when its last byte had arrived; aware, UTC.
 
         Raises:
@@ -129,7 +129,7 @@ class Spool:
         return reply
 
     def close(self) -> None:
-        """Close the files; what is in them stays for the next pull. What could not be written is lost."""
+        """Close the files, which stay for the next pull. Data that could not be written is lost."""
         for file in (self._bodies, self._journal):
             with suppress(OSError):
                 file.close()
@@ -141,7 +141,7 @@ class Spool:
 
 
 def _left_behind(folder: Path, account: str) -> list[Spooled]:
-    """The replies of an interrupted pull that can be taken up, oldest first."""
+    """Return the replies of an interrupted pull that can be used, oldest first."""
     journal = folder / _JOURNAL
     if not journal.exists():
         return []
