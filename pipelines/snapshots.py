@@ -8,33 +8,23 @@ in (see `pull`).
 import logging
 import secrets
 import shutil
-import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipelines.databases.parquet_files import own_files
-from pipelines.errors import BusyError, StorageError
-from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
+from pipelines.errors import StorageError
+from pipelines.storage import storage_errors, sync_file, sync_folder, write_durably
 from schemas.own_tables.sync import Manifest
-
-if TYPE_CHECKING:  # status answers at once
-    from filelock import FileLock
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _WHOLE = "[0-9]*Z-*"
 _STAMP, _TICK = "%Y%m%dT%H%M%S%fZ", timedelta(microseconds=1)
-
-_LOCK_POLL_SECONDS = 0.2
-
-LOCK_SECONDS = 3600.0
-"""How long a second pull of a dataset waits for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,76 +84,6 @@ def _id(time: datetime) -> str:
 
 def _stamp(snapshot: str) -> datetime:
     return datetime.strptime(snapshot.partition("-")[0], _STAMP).replace(tzinfo=UTC)
-
-
-@asynccontextmanager
-async def dataset_lock(parquet_dir: Path, dataset: str) -> AsyncIterator[None]:
-    """Hold a dataset for one pull; a second one says so and waits.
-
-    Raises:
-        BusyError: the other pull took too long.
-        StorageError: the disk refused.
-    """
-    lock = _lock_of(parquet_dir, dataset)
-    await _acquired(lock, dataset)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock_of(parquet_dir: Path, dataset: str) -> "FileLock":
-    from filelock import FileLock  # noqa: PLC0415 - with asyncio, which status does without
-
-    with storage_errors("make", parquet_dir):
-        private_folder(parquet_dir)
-    return FileLock(parquet_dir / f".{dataset}.lock", thread_local=False)
-
-
-async def _acquired(lock: "FileLock", dataset: str, seconds: float = LOCK_SECONDS) -> None:
-    import asyncio  # noqa: PLC0415 - only a pull waits here
-
-    from filelock import Timeout  # noqa: PLC0415 - the same
-
-    deadline = time.monotonic() + seconds
-    waiting = False
-    while True:
-        try:
-            with storage_errors("lock", Path(lock.lock_file)):
-                lock.acquire(timeout=0)
-        except Timeout:
-            if not waiting:
-                _log.warning("Another pull of %s is under way; waiting for it to end.", dataset)
-            waiting = True
-        else:
-            return
-        if time.monotonic() > deadline:
-            raise BusyError(
-                f"Another pull of {dataset} has been under way for {seconds / 3600:.0f} hours.",
-                "See whether it still works; stop it if it does not.",
-            )
-        await asyncio.sleep(_LOCK_POLL_SECONDS)
-
-
-@contextmanager
-def draft(dataset_dir: Path, snapshot: str) -> Iterator[Path]:
-    """A folder to write a snapshot in; it is thrown away unless `seal` has renamed it.
-
-    Folders that killed runs left behind are removed first: the caller holds the dataset's lock.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    folder = dataset_dir / f".{snapshot}"
-    with storage_errors("make", folder):
-        private_folder(dataset_dir)
-        for orphan in dataset_dir.glob(".*Z-*"):
-            shutil.rmtree(orphan)
-        folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def seal(folder: Path, manifest: Manifest) -> Snapshot:

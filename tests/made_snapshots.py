@@ -6,8 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.pull.draft import draft
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, SnapshotFolder, draft, new_snapshot_id, seal
+from pipelines.snapshots import Snapshot, SnapshotFolder, new_snapshot_id, seal
 from pipelines.warehouse.publish import publish
 from schemas.columns import Field
 from schemas.derived.arrow import TYPES

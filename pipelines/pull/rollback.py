@@ -14,7 +14,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, NothingYetError, UsageError
 from pipelines.process import interrupts
 from pipelines.pull.derived.revenue_source import rows_with, with_derived
-from pipelines.pull.draft import Draft
+from pipelines.pull.draft import Draft, dataset_lock, draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.replies.batches import decode_batch
 from pipelines.pull.replies.spool import Spooled
@@ -24,8 +24,6 @@ from pipelines.runs.recording import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
-    dataset_lock,
-    draft,
     next_snapshot_id,
     readable,
     seal,

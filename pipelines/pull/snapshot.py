@@ -17,7 +17,7 @@ from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.bad_rows_limit import hold_to_limit
 from pipelines.pull.decode.row_keys import Seen
-from pipelines.pull.draft import Draft
+from pipelines.pull.draft import Draft, dataset_lock, draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.manifest import figures_of, manifest_of
 from pipelines.pull.read.chain import Evidence
@@ -30,7 +30,7 @@ from pipelines.pull.write.earlier_rows import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, write_rows
 from pipelines.runs.recording import Skipped, now, recorded
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
+from pipelines.snapshots import Snapshot, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
 from schemas.own_tables.sync import Manifest, RunRecord

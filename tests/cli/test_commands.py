@@ -14,8 +14,8 @@ from forked import Forked
 from oracle import query, same, shown
 
 from pipelines.process.exit_codes import MEANINGS
+from pipelines.pull.draft import dataset_lock
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
-from pipelines.snapshots import dataset_lock
 from schemas.registry import PULLED
 
 Done = subprocess.CompletedProcess[str]

@@ -9,13 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.errors import DataError, StorageError
+from pipelines.errors import BusyError, DataError, StorageError
 from pipelines.privacy import KEEP_ALL
 from pipelines.pull.derived.audience_sizes import _is_answer
 from pipelines.pull.derived.revenue_changes import _validate
+from pipelines.pull.draft import _acquired
 from pipelines.pull.replies.fetch import Replies
 from pipelines.pull.replies.spool import Spool, _left_behind
 from pipelines.pull.run import _latest_contacts
@@ -103,3 +105,8 @@ def test_two_rows_of_one_reply_are_two() -> None:
     one, other = (_Sighting(1, row, 7, (), None, None) for row in (1, 2))
     assert one.is_apart(other)
     assert not one.is_like(other)
+
+
+def test_a_pull_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "lock"), pytest.raises(BusyError, match=r"has been under way for -?0 hours"):
+        asyncio.run(_acquired(FileLock(tmp_path / "lock", is_singleton=False), "contacts", seconds=-0.1))

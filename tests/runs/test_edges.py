@@ -1,6 +1,5 @@
 """Records of runs where a disk, another process or a person's account is not as usual."""
 
-import asyncio
 import json
 import os
 import pwd
@@ -8,9 +7,8 @@ import resource
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from pipelines.errors import BusyError, StorageError
+from pipelines.errors import StorageError
 from pipelines.run_records import unreported
 from pipelines.run_records.pruning import prune_runs
 from pipelines.run_records.summary import Run
@@ -20,7 +18,7 @@ from pipelines.runs.record_files import _written_over_mark
 from pipelines.runs.recording import details, newest, person, recorded
 from pipelines.runs.run_state import asked_of, show_begun, unended_runs, whole_run
 from pipelines.settings import load_settings
-from pipelines.snapshots import _acquired, new_snapshot_id, snapshots
+from pipelines.snapshots import new_snapshot_id, snapshots
 from schemas.own_tables.sync import RunRecord
 
 _OLD = "2020-01-01T00:00:00+00:00"
@@ -157,8 +155,3 @@ def test_a_damaged_manifest_is_named_with_what_to_do(tmp_path: Path) -> None:
         StorageError, match=rf"manifest.json is damaged .* Move .*{made.name} away and pull again"
     ):
         snapshots(tmp_path, "contacts")
-
-
-def test_a_pull_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    with FileLock(tmp_path / "lock"), pytest.raises(BusyError, match=r"has been under way for -?0 hours"):
-        asyncio.run(_acquired(FileLock(tmp_path / "lock", is_singleton=False), "contacts", seconds=-0.1))

@@ -18,14 +18,12 @@ from pipelines.databases.duckdb_scratch import scratch
 from pipelines.databases.parquet_files import write_parquet
 from pipelines.errors import DataError
 from pipelines.pull.consistency import source_figures, source_since
-from pipelines.pull.draft import Draft
+from pipelines.pull.draft import Draft, dataset_lock, draft
 from pipelines.pull.replies.batches import BATCH_ROWS
 from pipelines.runs.recording import details, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
-    dataset_lock,
-    draft,
     new_snapshot_id,
     readable,
     seal,
