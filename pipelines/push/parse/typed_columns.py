@@ -17,7 +17,11 @@ _NOTHING = {"NULL", '"NULL"'}
 
 _MOST_NOISE = 6.7e-16
 """A double this close to a number with 4 decimals, relative to its size, is that number (0.1 + 0.2 is 0.3)."""
-_EXACT = 9_007_199_254_740_992  # beyond 2^53 a double has lost digits
+_WHOLES_TO = {"FLOAT": 2**24, "DOUBLE": 2**53}
+"""By type: the first whole number whose neighbour it may stand for."""
+
+_PLACES_TO = {4: 2**10, 2: 2**17}
+"""By decimal places: the size from which two amounts that differ in the last of them are one `FLOAT`, of 24 bits."""
 
 
 Found = Mapping[str, tuple[str, str]]
@@ -148,6 +152,7 @@ def _unless_it_fits(field: Field, kind: str, column: str) -> str | None:
 
 
 _NESTED = "is nested or binary, where a plain value belongs"
+_ROUNDED = "is a float of this size, which has lost digits; export it as a decimal or as text"
 _IS_TIME = (frozenset({Kind.INSTANT}), "is a date or a time, where none belongs")
 _RIGHT = {
     "BOOLEAN": (frozenset({Kind.FLAG}), "is true or false, where neither belongs"),
@@ -164,12 +169,15 @@ def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
     """Convert a float to text; correct only if DuckDB uses no statistics (see `has_floats`)."""
     text = f"replace(CAST({column} AS VARCHAR), '-nan', 'nan')"
     if field.kind is Kind.INTEGER:
-        whole = f"{column} = trunc({column}) AND abs({column}) < {_EXACT}"
+        small = f"abs({column}) < {_WHOLES_TO[kind]}"
         exact = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
-        return f"CASE WHEN {whole} THEN {exact} ELSE {text} END", None
+        problem = _where(field, f"isfinite({column}) AND NOT {small}", _ROUNDED)
+        return f"CASE WHEN {column} = trunc({column}) AND {small} THEN {exact} ELSE {text} END", problem
     if field.kind is Kind.MONEY:
         if kind == "FLOAT":
-            return text, None
+            cents = f"CAST(round(CAST({column} AS DOUBLE), 2) AS FLOAT) = {column}"
+            certain = f"abs({column}) < {_PLACES_TO[4]} OR (abs({column}) < {_PLACES_TO[2]} AND {cents})"
+            return text, _where(field, f"isfinite({column}) AND NOT ({certain})", _ROUNDED)
         rounded = f"round({column}, 4)"
         near = f"abs({column}) < 1e9 AND abs({column} - {rounded}) <= abs({column}) * {_MOST_NOISE}"
         # TRY_CAST, because it is computed for all rows: a CAST of a single NaN would fail the file
