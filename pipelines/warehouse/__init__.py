@@ -2,6 +2,6 @@
 
 snapshots ─▶ publish ─▶ shrink_guard ─▶ structure (tables), history, webhook_events, marts ─▶ swap ─▶ published
 
-`diff` and `left_out` read what is there. What does not belong here: making snapshots (`pull`), and what pushes leave
-in the schema `imports` (`push.audit`).
+`diff` and `left_out` read published data. What does not belong here: making snapshots (`pull`), and the schema
+`imports` of pushes (`push.audit`).
 """

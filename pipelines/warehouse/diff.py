@@ -1,7 +1,8 @@
-"""What changed from one snapshot to another: rows that came and went, and rows that differ, column by column.
+"""Compares two snapshots: rows that were added or removed, and rows that differ, column by column.
 
-Works on the snapshots' Parquet files with bounded memory: first keys whose rows differ, by a hash over all columns,
-then a flag a column for those. JSON is compared by its value. What does not belong here: printing, and masking.
+The comparison reads the snapshots' Parquet files with bounded memory: it finds the keys whose rows differ by a hash
+over all columns, and then makes a flag per column for these rows. JSON is compared by its value. What does not belong
+here: printing, and masking.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from schemas.derived.tables import TYPES, literal
 from schemas.registry import PULLED
 
 _EXTRA = "extra"
-"""The one column of bookkeeping that the account has a say in."""
+"""The only column of ours whose content comes from the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDiff:
-    """In how many rows a column differs, with the first of them by key."""
+    """The number of rows in which a column differs, with the first of them by key."""
 
     rows: int
     examples: tuple[Change, ...]
@@ -48,12 +49,12 @@ class Diff:
     """What changed between two snapshots of a dataset.
 
     Attributes:
-        before: the one that is compared.
-        after: with which one.
+        before: the earlier snapshot.
+        after: the later snapshot.
         added: rows that only `after` has; `added_keys` has the first of them.
         removed: rows that only `before` has; `removed_keys` has the first of them.
         changed: rows that both have and that differ.
-        columns: those that differ in some row, the most frequent first.
+        columns: columns that differ in some row, the most frequent first.
     """
 
     before: Snapshot
@@ -69,17 +70,17 @@ class Diff:
 def snapshots_to_compare(
     settings: Settings, dataset: str, before: str | None, after: str | None
 ) -> tuple[Snapshot, Snapshot]:
-    """The snapshots of these ids; by default the newest, and the one before it.
+    """Return the snapshots with these ids; by default the newest, and the one before it.
 
     Args:
         settings: see `Settings`.
-        dataset: which.
+        dataset: the dataset.
         before: id of the earlier snapshot, if it was given.
         after: id of the later one, if it was given.
 
     Raises:
         UsageError: there is no such snapshot.
-        NothingYetError: there is none, or only one.
+        NothingYetError: there is no snapshot, or only one.
         StorageError: a manifest cannot be read.
     """
     found = snapshots(settings.parquet_dir, dataset)
@@ -115,8 +116,8 @@ def compare(settings: Settings, before: Snapshot, after: Snapshot, examples: int
 
     Args:
         settings: see `Settings`.
-        before: the earlier one.
-        after: the later one.
+        before: the earlier snapshot.
+        after: the later snapshot.
         examples: how many rows to name of each kind of change.
 
     Raises:
@@ -151,7 +152,7 @@ def compare(settings: Settings, before: Snapshot, after: Snapshot, examples: int
 def _find_differing(
     connection: duckdb.DuckDBPyConnection, keys: Sequence[str], names: Sequence[str]
 ) -> tuple[int, int]:
-    """Make the table `differing`, the keys of rows that differ; how many of those came, and how many went."""
+    """Make the table `differing`, the keys of rows that differ; return the numbers of added and removed rows."""
     key = ", ".join(keys)
     rows = f"SELECT {key}, hash({', '.join(names)}) AS digest FROM"
     connection.execute(
@@ -166,7 +167,7 @@ def _find_differing(
 
 @contextmanager
 def _both(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with both snapshots as views, `before` and `after`, of the columns that are declared now."""
+    """Yield a connection with both snapshots as views `before` and `after`, with the columns declared now."""
     fields = PULLED[after.manifest.dataset].fields
     with (
         readable([before, after]),
@@ -194,7 +195,7 @@ def _both(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[duc
 
 
 def _flag_columns(connection: duckdb.DuckDBPyConnection, dataset: Dataset, names: Sequence[str]) -> None:
-    """Make the table `flags`: for each row that both have and that may differ, which columns do."""
+    """Make the table `flags`: for each row of both snapshots that may differ, the columns that do."""
     json = {field.name for field in dataset.fields if field.kind is Kind.JSON} | {_EXTRA}
     key = ", ".join(dataset.key)
 

@@ -1,6 +1,6 @@
-"""Rows that did not get where they were meant to: quarantined in a pull, left out of a push; each with its reason.
+"""Rows that were left out, quarantined by a pull or left out by a push, each with its reason.
 
-Reads what is published, and nothing else. What does not belong here: rows of other outcomes, and printing.
+This module reads only published data. What does not belong here: rows of other outcomes, and printing.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,15 +17,17 @@ from pipelines.warehouse.swap import reading
 from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
 
 DIFFERS, CONFLICT = "differs", "conflict"
-"""Not outcomes, but asked for like them: what differs from what was sent and nobody has acknowledged, and quarantined
-rows of that code."""
+"""Not outcomes, but values of --outcome.
+
+Rows that differ from what was sent and were not acknowledged, and quarantined rows with this code.
+"""
 
 OUTCOMES = (*LEFT_OUT, DIFFERS)
 COLUMNS = (
     "activity", "dataset", "outcome", "code", "reason", "identity", "chunk", "file", "line", "row", "snapshot",
     "page", "at", "message_id", "raw",
 )  # fmt: skip
-"""What is known of a row. `raw` is the row as it was read, of quarantined and rejected rows: it is personal data."""
+"""The columns of a row. `raw` is the row as it was read, for quarantined and rejected rows; it is personal data."""
 
 COMMON_REASON = (
     f"CASE WHEN outcome = '{Outcome.IN_DOUBT}' AND count(DISTINCT reason) > 1"
@@ -33,7 +35,7 @@ COMMON_REASON = (
     " THEN min(regexp_extract(reason, '^[^:;]*')) END, 'each row has its own evidence: trackly-sync resolve')"
     " ELSE min(reason) END"
 )
-"""The reason of rows of one code, grouped by it and by `outcome`, as SQL."""
+"""The reason of rows of one code, in SQL that groups by code and `outcome`."""
 
 _DIFFERS = "the account holds what was sent, and the file says something else by now"
 _QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are keywords of DuckDB
@@ -43,7 +45,7 @@ _BATCH_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """How many rows were left out for one reason."""
+    """The number of rows that were left out for one reason."""
 
     activity: str
     dataset: str
@@ -54,20 +56,20 @@ class Reason:
 
 
 class LeftOut:
-    """The rows of some datasets that were left out, as one state of the warehouse has them; see `left_out`."""
+    """The rows of some datasets that were left out, in one state of the warehouse; see `left_out`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
         self._connection, self._query = connection, query
 
     def reasons(self, most: int) -> list[Reason]:
-        """How many rows for which reason, the most frequent first.
+        """Return the reasons with their numbers of rows, the most frequent first.
 
-        The API's text may differ from row to row, its code does not: rows with a code have one reason, with the
-        text of one of them. Of rows in doubt the text is evidence, with figures of the row: where it differs, only
-        what it has in common stands there.
+        The API's text may differ from row to row, but its code does not. So rows with a code have one reason, with
+        the text of one row. For rows in doubt the text is evidence with figures of the row; if it differs, only the
+        common part is shown.
 
         Args:
-            most: only so many: every row may have a reason of its own.
+            most: the most reasons to return, since every row may have its own reason.
         """
         found = self._connection.execute(
             f"SELECT activity, dataset, outcome, coalesce(code, '') AS code, coalesce({COMMON_REASON}, '') AS reason,"
@@ -80,23 +82,23 @@ class LeftOut:
 
     @cached_property
     def counts(self) -> dict[tuple[str, str], int]:
-        """How many rows by activity and outcome."""
+        """Return the numbers of rows by activity and outcome."""
         found = self._connection.execute(
             f"SELECT activity, outcome, count(*) FROM ({self._query}) GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         return {(activity, outcome): rows for activity, outcome, rows in found}
 
     def of_pushes(self) -> int:
-        """How many rows that a push left out."""
+        """Return the number of rows that a push left out."""
         return sum(rows for (activity, _), rows in self.counts.items() if activity == "push")
 
     def rows(self, most: int | None = None) -> Iterator[tuple[Any, ...]]:
-        """The rows, as COLUMNS says, in the order of imports.records; nothing else may use the connection meanwhile.
+        """Yield rows with COLUMNS, in the order of imports.records; do not use the connection meanwhile.
 
-        They are not sorted: so they stream, and memory stays flat.
+        Rows are not sorted, so they are streamed and need little memory.
 
         Args:
-            most: only so many.
+            most: the most rows to yield.
         """
         limit = "" if most is None else f" LIMIT {most}"
         cursor = self._connection.execute(f"SELECT {_QUOTED} FROM ({self._query}){limit}")
@@ -108,13 +110,13 @@ class LeftOut:
 def left_out(
     warehouse: Path, pulled: Collection[str], pushed: Collection[str], outcomes: Collection[str] = OUTCOMES
 ) -> Iterator[LeftOut]:
-    """Look at what was left out, all of it at one moment.
+    """Yield the rows that were left out, as of one moment.
 
     Args:
         warehouse: the file.
-        pulled: datasets whose quarantined rows are meant.
-        pushed: datasets whose rows of the current history input are meant.
-        outcomes: only these.
+        pulled: datasets whose quarantined rows to include.
+        pushed: datasets whose rows of the current history input to include.
+        outcomes: the outcomes to include.
 
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read.
@@ -131,7 +133,7 @@ def left_out(
 
 
 def _none() -> str:
-    """No row, and every column: a part need not have all of them."""
+    """Return a query with every column and no row, since the other parts may lack columns."""
     types = dict.fromkeys(("chunk", "line", "row", "page"), "BIGINT")
     columns = (f'CAST(NULL AS {types.get(name, "VARCHAR")}) AS "{name}"' for name in COLUMNS)
     return f"(SELECT {', '.join(columns)} LIMIT 0)"
@@ -145,7 +147,7 @@ def _of_pull(name: str) -> str:
 
 
 def _of_push(names: Collection[str], outcomes: Collection[str], columns: Collection[str]) -> str:
-    """Rows of imports.records, which an older program may have written without some columns."""
+    """Return a query for rows of imports.records, which an older version may have written without some columns."""
     differs = "coalesce(differs, false)" if "differs" in columns else "false"
     if "differs_acknowledged" in columns:
         differs = f"({differs} AND NOT coalesce(differs_acknowledged, false))"

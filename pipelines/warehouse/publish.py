@@ -1,6 +1,6 @@
-"""Snapshots into tables: main.<dataset>, quarantine.<dataset>, and the sync schema, in one swap.
+"""Publishes snapshots into main.<dataset>, quarantine.<dataset> and the schema sync, in one swap.
 
-What does not belong here: how the file is replaced (see `swap`) and what pushes leave behind (see `push`).
+What does not belong here: how the file is replaced (see `swap`), and the tables of pushes (see `push`).
 """
 
 import logging
@@ -43,19 +43,19 @@ def publish(
     allow_shrink: bool = False,
     under_way: RunRecord | None = None,
 ) -> list[Snapshot]:
-    """Put snapshots in place of what the warehouse holds of their datasets, all at once.
+    """Replace the published rows of datasets by snapshots, all in one swap.
 
-    Datasets that the warehouse does not have yet get empty tables, so that queries never miss one. Of a dataset of
-    which a later snapshot is published already, since another pull overtook this one, that one stays.
+    Datasets that the warehouse does not have yet get empty tables, so that queries never miss one. If a later
+    snapshot of a dataset is already published, since another pull overtook this one, the later snapshot stays.
 
     Args:
         settings: see `Settings`.
         new: at most one snapshot per dataset.
-        allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
-        under_way: what publishes, for sync.runs.
+        allow_shrink: publish also if more rows disappear than `settings.pull_shrink_share` allows.
+        under_way: the activity that publishes, for sync.runs.
 
     Returns:
-        What was published: the new ones but those that were overtaken.
+        The published snapshots: the new ones, except those that were overtaken.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
@@ -79,7 +79,7 @@ def publish(
 
 
 def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRecord | None = None) -> None:
-    """Put earlier snapshots back, and histories with them to what they were then.
+    """Publish earlier snapshots again, and restore histories as of their time.
 
     Args:
         settings: see `Settings`.
@@ -106,12 +106,12 @@ def _follow_up(
     before: Mapping[str, str],
     under_way: RunRecord | None,
 ) -> dict[str, str]:
-    """What follows where the rows of snapshots have been put in place: records, events, views, readings, counts.
+    """Complete a publish after the rows of snapshots were replaced: records, events, views, readings, counts.
 
     Args:
         tables: of the warehouse that is being made.
         settings: see `Settings`.
-        snapshots: those that are published now.
+        snapshots: the snapshots that are published now.
         before: by dataset, the snapshot that was published before.
         under_way: what publishes, for sync.runs.
 
@@ -129,7 +129,10 @@ def _follow_up(
 
 
 def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snapshot]:
-    """Those of which nothing later is published; revenue that is made of contacts' totals goes with them."""
+    """Return the snapshots without a later published one.
+
+    Revenue derived from contacts' totals goes with the contacts.
+    """
     ids = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
     kept = []
     for snapshot in new:
@@ -137,7 +140,7 @@ def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snap
         told_by = "contacts" if snapshot.manifest.source == FROM_CONTACTS and "contacts" in ids else name
         if ids[told_by] < before.get(told_by, ""):
             _log.warning("Another run has published a later snapshot of %s meanwhile; it stays.", name)
-            if told_by != name:  # revenue that goes with no contacts; it must not be taken for the newest
+            if told_by != name:  # revenue without contacts, which must not count as the newest
                 with storage_errors("delete", snapshot.folder):
                     shutil.rmtree(snapshot.folder)
         else:
@@ -153,7 +156,7 @@ def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def _replace_dataset(tables: Tables, dataset: Dataset, snapshot: Snapshot) -> None:
     fields = (*dataset.fields, *BOOKKEEPING.fields)
     _refill(tables, f"main.{dataset.name}", dataset, fields, snapshot.data)
-    if snapshot.manifest.source:  # earlier versions carried on rows of the other one
+    if snapshot.manifest.source:  # earlier versions kept rows of the other source
         wanted = [snapshot.manifest.source]
         tables.connection.execute(f"DELETE FROM main.{dataset.name} WHERE source <> ?", wanted)
     _refill(tables, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, snapshot.quarantine)
@@ -176,7 +179,7 @@ def _account(
     current: dict[str, str],
     under_way: RunRecord | None,
 ) -> None:
-    """Rebuild sync.snapshots, sync.pages and sync.runs from what is on disk."""
+    """Rebuild sync.snapshots, sync.pages and sync.runs from the files on disk."""
     kept = [snapshot for name in PULLED for snapshot in snapshots(settings.parquet_dir, name)]
     manifests = [
         {
@@ -203,9 +206,9 @@ def publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = N
     """Fill sync.runs from the records on disk.
 
     Args:
-        tables: of a warehouse that takes its place next.
+        tables: of a warehouse that is being written.
         data_dir: the data directory.
-        under_way: the activity that does this; its own record comes after it.
+        under_way: the activity that does this; its own record is written later.
 
     Raises:
         StorageError: a record cannot be read.
@@ -216,7 +219,7 @@ def publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = N
 
 
 def note_runs(settings: Settings) -> None:
-    """Bring sync.runs up to date after a run that publishes nothing else; without a warehouse it waits for one.
+    """Update sync.runs after a run that publishes nothing else; do nothing without a warehouse.
 
     Raises:
         BusyError, StorageError: as `publish`.
@@ -235,7 +238,8 @@ def _run_row(record: msgspec.Struct) -> dict[str, object]:
 def _replace_rows(tables: Tables, dataset: Dataset, rows: Sequence[dict[str, object]]) -> None:
     """Fill a table of the sync schema; times are ISO 8601 texts that DuckDB casts.
 
-    All rows at once: a year of hourly pulls leaves 44,000 records, which take half a minute one by one.
+    All rows are inserted together: a year of hourly pulls has 44,000 records, which would take half a minute one by
+    one.
     """
     table = f"sync.{dataset.name}"
     tables.replace(table, dataset, dataset.fields)

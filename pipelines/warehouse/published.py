@@ -1,4 +1,4 @@
-"""What the warehouse holds now; light, since `status` asks it."""
+"""Reads what the warehouse holds now; imports little, since `status` uses it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ SEMI JOIN (FROM main.contacts_history WHERE revenue_total <> 0 OR conversion_cou
 
 
 def published(warehouse: Path) -> dict[str, Manifest]:
-    """What the warehouse holds: by dataset, the manifest of its snapshot. Empty before the first pull.
+    """Return, by dataset, the manifest of the published snapshot; empty before the first pull.
 
     Raises:
         StorageError: the warehouse cannot be read.
@@ -44,7 +44,10 @@ def published(warehouse: Path) -> dict[str, Manifest]:
 
 @lru_cache(maxsize=1)
 def _published(warehouse: Path, _file: tuple[int, int, int]) -> dict[str, Manifest]:
-    """A warehouse is another file after every change (see `swap`), and a pull asks it once for each dataset."""
+    """Read and cache the manifests.
+
+    The warehouse is a new file after every change (see `swap`), and a pull asks once per dataset.
+    """
     with reading(warehouse) as connection:
         if not has_table(connection, "sync", "snapshots"):
             return {}
@@ -56,13 +59,13 @@ def _published(warehouse: Path, _file: tuple[int, int, int]) -> dict[str, Manife
 
 
 def _manifest(row: str) -> Manifest:
-    """From a row as JSON. A column that is null is left to its default: the version that wrote it did not know it."""
+    """Build a manifest from a row as JSON; a null column gets its default, since an older version wrote the row."""
     known = {name: value for name, value in msgspec.json.decode(row).items() if value is not None}
     return _with_iso_times(msgspec.convert(known, Manifest))
 
 
 def _with_iso_times(manifest: Manifest) -> Manifest:
-    """DuckDB writes instants as `2026-01-02 03:04:05+00`."""
+    """Return the manifest with ISO times; DuckDB writes instants as `2026-01-02 03:04:05+00`."""
     started, finished = (
         datetime.fromisoformat(text).isoformat() for text in (manifest.started_at, manifest.finished_at)
     )
@@ -72,13 +75,13 @@ def _with_iso_times(manifest: Manifest) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class ForPushes:
-    """What pushes ask of the warehouse.
+    """Data that a push needs from the warehouse.
 
     Attributes:
         lists: id and phone_number of each.
         offers: id, status and external_platform of each.
-        calls: of imports.chunks those that were not refused: when each was meant to be sent, and its dataset.
-        without_call: datasets with records that were sent and have no call any more, or of which that is not known.
+        calls: calls of imports.chunks that were not refused: the time of the intent, and the dataset.
+        without_call: datasets with records that were sent and have no call any more, or for which this is not known.
     """
 
     lists: Sequence[tuple[Any, ...]] = ()
@@ -88,7 +91,7 @@ class ForPushes:
 
 
 def for_pushes(warehouse: Path) -> ForPushes:
-    """What it has of that; nothing before the first pull and push.
+    """Return the data that a push needs; empty before the first pull and push.
 
     Raises:
         StorageError: the warehouse cannot be read.
@@ -98,12 +101,15 @@ def for_pushes(warehouse: Path) -> ForPushes:
 
 @lru_cache(maxsize=1)
 def _for_pushes(warehouse: Path, _file: tuple[int, int, int]) -> ForPushes:
-    """To open a warehouse costs as much as ten questions, and a push has these at three places."""
+    """Read and cache the data.
+
+    Opening a warehouse costs as much as ten queries, and a push needs the data in three places.
+    """
 
     def rows(query: str) -> list[tuple[Any, ...]] | None:
         try:
             return connection.execute(query).fetchall()
-        except (duckdb.CatalogException, duckdb.BinderException):  # an older version wrote it
+        except (duckdb.CatalogException, duckdb.BinderException):  # an older version wrote the warehouse
             return None
 
     with reading(warehouse) as connection:
@@ -120,7 +126,7 @@ def _for_pushes(warehouse: Path, _file: tuple[int, int, int]) -> ForPushes:
 
 
 def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
-    """The snapshot that the warehouse holds of a dataset, if it holds one that is still on disk.
+    """Return the published snapshot of a dataset, if it is still on disk.
 
     Raises:
         StorageError: the warehouse or a manifest cannot be read.
@@ -132,12 +138,12 @@ def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
 
 @contextmanager
 def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[Path | None]:
-    """The published rows of a dataset as Parquet: those of their snapshot or, where it is gone, of the warehouse.
+    """Yield the published rows of a dataset as Parquet, from their snapshot or, if it is gone, from the warehouse.
 
     Args:
         settings: see `Settings`.
-        dataset: which.
-        folder: where a copy may lie while the block lasts.
+        dataset: the dataset.
+        folder: for a copy during the block.
 
     Raises:
         StorageError: the warehouse cannot be read, or the disk refused.
@@ -159,13 +165,13 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
 
 @contextmanager
 def versions_of_totals(settings: Settings, folder: Path) -> Iterator[Path | None]:
-    """Every version of the totals of contacts that ever had revenue, as Parquet; None where no history is kept.
+    """Yield every version of the totals of contacts that ever had revenue, as Parquet; None without a history.
 
     Its columns are those of main.contacts_history with totals, and `began_at`: when the history began.
 
     Args:
         settings: see `Settings`.
-        folder: where the file may lie while the block lasts.
+        folder: for the file during the block.
 
     Raises:
         StorageError: the warehouse cannot be read, or the disk refused.
@@ -195,7 +201,7 @@ def has_revenue_from(warehouse: Path, source: str) -> bool:
 
 
 def last_sent_at(warehouse: Path) -> datetime | None:
-    """When a contact was last sent to, as the last pull saw it; None where that is not known.
+    """Return when a contact was last sent to, as of the last pull; None if not known.
 
     Raises:
         StorageError: the warehouse cannot be read.
@@ -212,7 +218,7 @@ def last_sent_at(warehouse: Path) -> datetime | None:
 
 
 def unread_events(warehouse: Path) -> tuple[int, int]:
-    """How many events with a right signature do not say what they are: in all, and of the last seven days.
+    """Return how many events with a right signature could not be read: in all, and in the last seven days.
 
     Raises:
         StorageError: the warehouse cannot be read.
@@ -230,7 +236,7 @@ def unread_events(warehouse: Path) -> tuple[int, int]:
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether there is such a table.
+    """Whether a table exists.
 
     Args:
         connection: of a warehouse.

@@ -1,4 +1,4 @@
-"""Which datasets are published as an earlier snapshot since somebody rolled them back; light, since `status` asks it.
+"""Datasets whose published snapshot was chosen by a rollback; imports little, since `status` uses it.
 
 What does not belong here: rolling back (`pull.rollback`).
 """
@@ -15,14 +15,14 @@ from schemas.own_tables.sync import Manifest
 
 
 class RolledBack(NamedTuple):
-    """A dataset that was rolled back: what is published of it, and the newest snapshot that could be."""
+    """A dataset that was rolled back: its published snapshot, and the newest one on disk."""
 
     published: Manifest
     newest: Manifest
 
     @property
     def text(self) -> str:
-        """What happened, and how to go on, for people."""
+        """The rollback and the next step, as a text for people."""
         name = self.published.dataset
         return (
             f"{name} was rolled back: published is {_shown(self.published)}, the newest is {_shown(self.newest)}. To "
@@ -31,11 +31,11 @@ class RolledBack(NamedTuple):
 
 
 def rolled_back(settings: Settings, pulled: Mapping[str, Manifest]) -> list[RolledBack]:
-    """Every dataset whose published snapshot was chosen by a rollback, while a newer one is on disk.
+    """Return every dataset whose published snapshot was chosen by a rollback while a newer one is on disk.
 
     Args:
-        settings: where snapshots and records of runs lie.
-        pulled: by dataset, the manifest of what is published.
+        settings: the folders of snapshots and records of runs.
+        pulled: by dataset, the manifest of the published snapshot.
 
     Raises:
         StorageError: a manifest or a run's record cannot be read.

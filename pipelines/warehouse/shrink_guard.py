@@ -1,4 +1,4 @@
-"""The guard: a publish in which suspiciously many rows disappear does not happen unasked."""
+"""The shrink guard: a publish that would remove too many rows is refused."""
 
 import duckdb
 
@@ -16,17 +16,19 @@ def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: floa
 
     Args:
         connection: to the warehouse.
-        snapshot: what is about to be published.
+        snapshot: the snapshot to publish.
         share: the share of the table's rows that may disappear.
 
     Raises:
         DataError: more rows would disappear, or all of them.
     """
     name = snapshot.manifest.dataset
-    if snapshot.manifest.source == FROM_CONTACTS:  # it only grows; contacts are guarded themselves
+    if (
+        snapshot.manifest.source == FROM_CONTACTS
+    ):  # derived revenue only grows, and contacts have their own check
         return
     keys = ", ".join(PULLED[name].key)
-    # what was derived from contacts, before the account served events, is not in those
+    # rows derived from contacts, before the account served events, are not in the events
     present = f"main.{name}" if name != "revenue" else f"(FROM main.{name} WHERE source = '{FROM_EVENTS}')"
     gone, before = connection.execute(
         f"SELECT count(*) FILTER (WHERE after.present IS NULL), count(*) FROM {present} LEFT JOIN "

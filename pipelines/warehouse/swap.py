@@ -1,8 +1,8 @@
-"""One writer, many readers: how `warehouse.duckdb` is replaced in one step, and how it is read.
+"""One writer, many readers: replaces `warehouse.duckdb` in one step, and opens it for reading.
 
-DuckDB lets one process write a file while no other has it open. So nobody ever writes to the file that
-readers open: a writer makes a copy beside it, changes the copy, and puts it in place by `os.replace`. A process that
-has the old file open keeps all of the old one. What does not belong here: what the tables are.
+In DuckDB, a process can write a file only while no other process has it open. So no process writes to the file that
+readers open: a writer makes a copy in the same folder, changes the copy, and puts it in place with `os.replace`. A
+process that has the old file open continues to see the complete old file. What does not belong here: the tables.
 """
 
 import logging
@@ -29,7 +29,7 @@ WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
 
 _SILENT_SECONDS = 1.0
-"""How long it waits before it says so."""
+"""How long the second writer waits before it says so."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +38,11 @@ _log = logging.getLogger(__name__)
 def replacing(
     warehouse: Path, memory: str = duckdb_memory.WAREHOUSE, threads: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a private copy of the warehouse, which takes its place when the block ends well.
+    """Yield a connection to a private copy of the warehouse.
 
-    If the block raises, the copy is thrown away and the warehouse stays as it was. Writers take turns.
+    The copy replaces it when the block ends without an error.
+
+    If the block raises, the copy is deleted and the warehouse stays as it was. Writers wait for each other.
 
     Args:
         warehouse: the file.
@@ -49,13 +51,13 @@ def replacing(
 
     Raises:
         BusyError: another writer held the lock for too long.
-        StorageError: the disk refused, or the present file is no DuckDB file or of a newer program.
+        StorageError: the disk refused, or the present file is not a DuckDB file, or a newer program wrote it.
     """
     copy = warehouse.with_name(f".{warehouse.name}.building")
     with storage_errors("make the folder of", warehouse):
         private_folder(warehouse.parent)
     with _writer_lock(warehouse), storage_errors("build", warehouse):
-        _discard(copy)  # what a killed writer left behind
+        _discard(copy)  # a copy that a killed writer left
         try:
             if warehouse.exists():
                 shutil.copyfile(warehouse, copy)
@@ -73,7 +75,7 @@ def replacing(
 
 
 def prepare(warehouse: Path) -> None:
-    """Make in advance what only the first `replacing` needs, for a thread that would be idle.
+    """Prepare in advance what the first `replacing` needs, in a thread that would be idle.
 
     Raises:
         StorageError: the disk refused.
@@ -85,9 +87,10 @@ def prepare(warehouse: Path) -> None:
 
 @contextmanager
 def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection, closed at the end of the block.
+    """Yield a read-only connection, closed at the end of the block.
 
-    Hold it only as long as one consistent view is wanted: it shows the file that was there when the block began.
+    Hold the connection only as long as you need one consistent view: it shows the file as of the beginning of the
+    block.
 
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read.
@@ -102,13 +105,13 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def file_state(warehouse: Path) -> tuple[int, int, int]:
-    """What is another after every change of the warehouse, to keep what was read of it."""
+    """Return values that change with every change of the warehouse, as a key for caches."""
     found = warehouse.stat()
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[dict[str, Any]]:
-    """The rows of a query, each with its columns by name.
+    """Return the rows of a query as dictionaries by column name.
 
     Args:
         connection: any.
@@ -140,7 +143,7 @@ def _writer_lock(warehouse: Path, seconds: float = WRITER_LOCK_SECONDS) -> Itera
 
 
 def _acquire(lock: "FileLock", warehouse: Path, seconds: float) -> None:
-    """Take the lock; who waits longer than a moment is told for what, since a stop may end in this.
+    """Take the lock; after a second, log what is waited for, since a stopped command may end here.
 
     Args:
         lock: of the warehouse.
@@ -148,7 +151,7 @@ def _acquire(lock: "FileLock", warehouse: Path, seconds: float) -> None:
         seconds: how long to wait.
 
     Raises:
-        Timeout: another process has held it for so long.
+        Timeout: another process held the lock for too long.
     """
     from filelock import Timeout  # noqa: PLC0415 - as in `_writer_lock`
 
@@ -173,7 +176,10 @@ def _blank() -> bytes:
 def _opened(
     copy: Path, warehouse: Path, memory: str, threads: int | None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the copy; one that another storage version holds is written in ours first, table by table."""
+    """Yield a connection to the copy.
+
+    A copy with another storage version is first rewritten in ours, table by table.
+    """
     with opened_for_writing(copy, warehouse, memory, threads) as connection:
         if _is_of_ours(connection):
             yield connection

@@ -1,8 +1,8 @@
-"""Webhook events in the warehouse: what is new in the queue goes into webhook_events with every publish.
+"""Publishes webhook events: every publish copies new events from the queue into webhook_events.
 
-How far it has come stands in sync.webhooks, in the same file, so that the two never part. Bodies are read again where
-the contract, or what is kept of personal data, is another than it was. What does not belong here: the queue, and how
-bodies are read (`pipelines.webhooks`).
+The position in the queue is in sync.webhooks, in the same file, so that both always agree. Bodies are read again if
+the contract, or the setting for personal data, has changed. What does not belong here: the queue, and how bodies are
+read (`pipelines.webhooks`).
 """
 
 import logging
@@ -30,20 +30,20 @@ _log = logging.getLogger(__name__)
 _MICROSECONDS = 1_000_000
 _MERGED_ROWS = 50_000
 _Mark = tuple[str, int, int, str]
-"""Queue, its last change, contract, and what is kept of personal data."""
+"""The queue, its last change, the contract, and the setting for personal data."""
 
 _NAMES = ", ".join(f'"{name}"' for name in WEBHOOK_EVENTS.columns)
 
 
 def publish_events(settings: Settings, *, again: bool = False) -> int | None:
-    """Bring what is new in the queue into the warehouse.
+    """Publish the new events of the queue.
 
     Args:
         settings: see `Settings`.
-        again: read every body again that is kept.
+        again: read every stored body again.
 
     Returns:
-        How many events were published; None where nothing was new, and the warehouse was left alone.
+        The number of events published; None if there were no new events and the warehouse was not changed.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
@@ -63,9 +63,9 @@ def publish_events(settings: Settings, *, again: bool = False) -> int | None:
 
 
 def take_events(tables: Tables, settings: Settings) -> None:
-    """Bring what is new in the queue into a warehouse that is being written.
+    """Copy the new events of the queue into a warehouse that is being written.
 
-    A queue that cannot be read does not stop what else is published: the events stay in it.
+    A queue that cannot be read does not stop the publish: its events stay in the queue.
     """
     try:
         with existing_store(settings) as store:
@@ -77,7 +77,7 @@ def take_events(tables: Tables, settings: Settings) -> None:
 
 
 def _take(tables: Tables, settings: Settings, store: Store, *, again: bool) -> int:
-    """Publish the bodies that changed since, some tens of thousands in a transaction, so that memory stays flat."""
+    """Publish the bodies that changed since, tens of thousands per transaction, so that memory is bounded."""
     connection, privacy, state = tables.connection, Privacy.of(settings), store.state()
     mark = (store.id, state["change"], CONTRACT, privacy.label)
     before = _mark(connection)
@@ -103,7 +103,7 @@ def _make_room(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _merge(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
-    """Put what came in place of what is there of the same bodies, and how far that is on record, or neither."""
+    """Replace the events of these bodies and record the position, in one transaction."""
     connection = tables.connection
     connection.execute("BEGIN")
     try:
@@ -120,7 +120,7 @@ def _merge(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> 
 
 
 def _account(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
-    """Put on record how far this came, and what the receiver counted."""
+    """Record the position in the queue, and the receiver's counts."""
     connection = tables.connection
     tables.replace("sync.webhooks", WEBHOOKS, WEBHOOKS.fields)
     values = (*mark, state["unsigned"], state["wrongly_signed"], now() / _MICROSECONDS)
@@ -147,7 +147,7 @@ def _account(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -
 
 
 def _is_current(store: Store, settings: Settings) -> bool:
-    """Whether the warehouse holds all that the queue holds."""
+    """Whether the warehouse has all events of the queue."""
     if not is_there(settings.warehouse):
         return False
     with reading(settings.warehouse) as connection:

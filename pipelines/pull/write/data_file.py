@@ -1,10 +1,10 @@
-"""A snapshot's data file, written while the scan still goes on.
+"""Writes a snapshot's data file during the scan.
 
-Planned windows overlap a little, so of some rows two versions are read, by neighbours in time; the one read later
-stays. A batch is therefore written once the next one is there, without the rows that were read again by then. The
-first batch waits for the end, since the scan looks at the top once more. What was read again later than that is
-found by `deduplicate.conclude`, which looks at every key and writes the file again where it must. What does not
-belong here: quarantined rows, and that proof.
+Planned windows overlap a little, so two versions of some rows are read shortly after each other; the later one is
+kept. So a batch is written when the next one is there, without the rows that were read again in it. The first batch
+waits for the end, since the scan reads the top once more. `deduplicate.conclude` finds rows that were read again
+later: it checks every key and writes the file again if needed. What does not belong here: quarantined rows, and this
+proof.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ _Keys = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The good rows of a batch, and what distinguishes them.
+    """The good rows of a batch, and the integers that tell them apart.
 
     Attributes:
         table: the rows, as in a batch.
-        keys: for each row one integer, as the scan has it; two rows of one integer may still differ.
+        keys: one integer per row, the scan's; two rows of one integer may still differ.
         pages: for each row the reply that it was read from.
     """
 
@@ -43,25 +43,25 @@ class Rows:
 
     @classmethod
     def of(cls, table: pa.Table) -> "Rows":
-        """Of a batch's table."""
+        """Build the rows from a batch's table."""
         return cls(table, table["row_key"].to_numpy(), table["page"].to_numpy())
 
     def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> tuple[npt.NDArray[np.bool_], bool]:
-        """Which of these rows were read again in another reply: later in this batch, or in the other one.
+        """Return which of these rows were read again in another reply, later in this batch or in the other batch.
 
         Args:
             later: the other batch.
-            key: the columns that distinguish rows.
+            key: the columns that tell rows apart.
 
         Returns:
-            One flag per row; and whether one of them stood between other rows when it was read again.
+            One flag per row; and whether a row had other neighbours when it was read again.
         """
         keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
-        repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few: only those are sorted
+        repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few rows: only these are sorted
         repeated = repeated[np.argsort(pages[repeated], kind="stable")]
         _, inverse = np.unique(keys[repeated], return_inverse=True)
         last = np.zeros(len(repeated), np.int64)
-        last[inverse] = repeated  # of equal indices the last assignment stays
+        last[inverse] = repeated  # for equal indices, the last assignment counts
         latest = np.arange(len(keys))
         latest[repeated] = last[inverse]
         latest = latest[: len(self.keys)]
@@ -77,13 +77,13 @@ class Rows:
 
 
 def _have_moved(keys: _Keys, pages: _Integers, rows: _Integers, others: _Integers) -> bool:
-    """Whether some rows have other rows on both sides than others.
+    """Whether a row has different neighbours on both sides than its counterpart.
 
     Args:
         keys: one per row.
         pages: the reply of each.
-        rows: places in these.
-        others: one for each of the rows.
+        rows: places in these arrays.
+        others: the counterpart of each row.
     """
     alike = np.zeros(len(rows), np.bool_)
     for step in (-1, 1):
@@ -97,11 +97,11 @@ def _have_moved(keys: _Keys, pages: _Integers, rows: _Integers, others: _Integer
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written.
+    """The result of writing the data file.
 
     Attributes:
         rows: how many rows the file has.
-        moved: as of `DataFile`.
+        moved: see `DataFile`.
     """
 
     rows: int
@@ -109,13 +109,13 @@ class Written:
 
 
 class DataFile:
-    """The file; closed at the end of a block.
+    """The data file; closed at the end of a block.
 
     Args:
-        draft: the snapshot that it is part of.
+        draft: the snapshot of the file.
 
     Attributes:
-        moved: whether a row that was read again stood between other rows then: it moved, or is another one.
+        moved: whether a row had other neighbours when it was read again: it moved, or is another row.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -130,7 +130,7 @@ class DataFile:
         self._waiting: Rows | None = None
 
     def add(self, rows: Rows) -> None:
-        """Take in the next batch, in the order of reading.
+        """Add the next batch, in the order of reading.
 
         Raises:
             StorageError: the disk refused.
@@ -140,7 +140,7 @@ class DataFile:
         self._waiting = rows
 
     def finish(self) -> int:
-        """Write what still waits, and end the file; returns how many rows it has.
+        """Write the waiting rows, and end the file; return its number of rows.
 
         Raises:
             StorageError: the disk refused.
@@ -157,7 +157,7 @@ class DataFile:
         return self._rows
 
     def close(self) -> None:
-        """Let go of rows and file, also of one that could not be written to its end."""
+        """Release rows and file, also if the file could not be written to its end."""
         self._first = self._waiting = None
         if self._file is not None:
             self._file.close()
@@ -202,7 +202,7 @@ class DataFile:
 
 
 def _in_some_order(schema: pa.Schema) -> list[str]:
-    """The columns of which a query may want a range; the least and greatest text help nobody, and take long."""
+    """Return the columns that get statistics for range queries; the least and greatest text are useless and slow."""
     return [
         field.name
         for field in schema

@@ -1,9 +1,9 @@
-"""The two files of a snapshot, proven: of each row the latest version read, everything else accounted for.
+"""Proves the two files of a snapshot: the latest version of each row is kept, and all other rows are accounted for.
 
-`conclude` looks at every key of the data file that was written while the scan went on (`data_file`). Where a row
-stands in it twice, or a version that is not the latest, `assemble` writes it again out of the batches. The work is
-DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's size. What does
-not belong here: which rows without a key are one (`keyless`), and which of one key are two (`same_key`).
+`conclude` checks every key of the data file that was written during the scan (`data_file`). If a row is in it twice,
+or in a version that is not the latest, `assemble` writes the file again from the batches. DuckDB does this work
+within a memory limit, and spills to disk, so that memory does not depend on the account's size. What does not belong
+here: which sightings without a key are one row (`keyless`), and which rows of one key are two (`same_key`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,27 +34,27 @@ _NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_a
 """The columns of bad rows, for a snapshot without any."""
 
 PLACE = "rows.page || ':' || rows.row"
-"""What distinguishes rows without a key, where that was decided before."""
+"""Tells rows without a key apart, if this was decided before."""
 
 _ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """How many rows each file has."""
+    """The number of rows of each file."""
 
     rows: int
     quarantined: int
 
 
 def conclude(draft: Draft, batches: Sequence[Batch], written: Written, *, steady: bool) -> Assembled:
-    """Check that the data file holds every row once, in its latest version, and write the quarantined rows.
+    """Check that the data file has every row once, in its latest version, and write the quarantined rows.
 
     Args:
-        draft: the snapshot that is being made; its data file as `data_file` left it, written again where needed.
-        batches: what was read, at least one.
-        written: what the data file has, and what was left out of it.
-        steady: whether the account was not seen to change.
+        draft: the snapshot that is being made; its data file is written again if needed.
+        batches: the batches that were read, at least one.
+        written: the data file's rows, and those left out of it.
+        steady: whether no change of the account was seen.
 
     Raises:
         StorageError: the disk refused.
@@ -70,7 +70,7 @@ def conclude(draft: Draft, batches: Sequence[Batch], written: Written, *, steady
 def _quarantined_if_proven(
     connection: duckdb.DuckDBPyConnection, draft: Draft, batches: Sequence[Batch], *, steady: bool
 ) -> int | None:
-    """Write the quarantined rows and count them; None where the data file is not as it must be."""
+    """Write the quarantined rows and return their number; None if the data file is not right."""
     keys = ", ".join(draft.dataset.key)
     connection.execute(
         f"CREATE VIEW good AS SELECT *, 0 AS row FROM read_parquet({literal(str(draft.data))})"
@@ -120,7 +120,7 @@ def _bad_files(batches: Sequence[Batch]) -> list[Path]:
 
 
 def as_parquet(batch: Batch) -> Path:
-    """The good rows of a batch as Parquet, which DuckDB reads and Arrow IPC it does not."""
+    """Write the good rows of a batch as Parquet, since DuckDB does not read Arrow IPC."""
     path = batch.good.with_suffix(".parquet")
     with storage_errors("write", path):
         pq.write_table(
@@ -130,18 +130,18 @@ def as_parquet(batch: Batch) -> Path:
 
 
 def keys_of(dataset: Dataset) -> tuple[str, ...]:
-    """The columns that tell rows apart; made up for a dataset whose rows may lack a key."""
+    """Return the columns that tell rows apart; artificial ones for a dataset whose rows may lack a key."""
     nullable = {field.name for field in dataset.fields if field.nullable}
     return ("content_key",) if nullable.intersection(dataset.key) else dataset.key
 
 
 def good_query(dataset: Dataset, files: Sequence[Path], place: str) -> str:
-    """All good rows, with when each was read and what distinguishes it.
+    """Return a query for all good rows, with each row's order of reading and key.
 
     Args:
-        dataset: what the rows are.
+        dataset: the rows' dataset.
         files: the batches' good rows, as Parquet.
-        place: what distinguishes a row of `rows` that has no key.
+        place: an expression that tells apart rows without a key in `rows`.
     """
     rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{_listed(files)}])"
     if keys_of(dataset) == dataset.key:
@@ -158,13 +158,13 @@ def _place_keyless(
     *,
     steady: bool,
 ) -> None:
-    """Make the table `keyless`: where each row without a usable key was seen, and where the same row was seen last.
+    """Make the table `keyless`: each sighting of a row without a usable key, and the last sighting of the same row.
 
     Args:
-        connection: of `scratch`.
+        connection: from `scratch`.
         dataset: what the rows are.
         batches: what was read.
-        good: their good rows as Parquet, which are needed where a good row may lack its key.
+        good: their good rows as Parquet, needed if a good row may lack its key.
         steady: see `latest_sightings`.
     """
     connection.execute(
@@ -190,7 +190,7 @@ def _place_keyless(
 def _sightings(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, bad: Sequence[Path], good: Sequence[Path]
 ) -> list[Sighting]:
-    """The rows without a usable key, each with a digest of its content."""
+    """Return the sightings of rows without a usable key, each with a digest of its content."""
     queries = []
     if bad:
         queries.append(
@@ -207,7 +207,7 @@ def _sightings(
 
 
 def _places(batches: Sequence[Batch]) -> dict[int, Place]:
-    """Where each reply stands, by its number."""
+    """Return the place of each reply in the order, by its number."""
     pages = [page for batch in batches for page in batch.pages]
     return {page.page: Place.of(page.request, page.rows) for page in pages}
 
@@ -215,7 +215,7 @@ def _places(batches: Sequence[Batch]) -> dict[int, Place]:
 def _shared(
     connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], pages: set[int]
 ) -> Iterator[Shared]:
-    """The rows with keys that each two of some replies share, by pages and then by place in the first."""
+    """Yield the rows with keys that pairs of replies share, by pages and then by place in the first."""
     rows = pa.concat_tables([read_rows(batch).select(["page", "row", "row_key"]) for batch in batches])
     connection.register("read_rows", rows)
     connection.register("some_pages", pa.table({"page": pa.array(sorted(pages), pa.int64())}))
@@ -236,19 +236,19 @@ def _listed(files: Sequence[Path]) -> str:
 def _twins(
     connection: duckdb.DuckDBPyConnection, draft: Draft, batches: Sequence[Batch], *, steady: bool
 ) -> list[Path]:
-    """Rows that are proven to be others than the published one of their key, as files of bad rows."""
+    """Return rows that are proved to differ from the published row of their key, as files of bad rows."""
     dataset, replies = draft.dataset, [reply for batch in batches for reply in batch.replies]
     pages = [page for batch in batches for page in batch.pages]
     near, far = twins(connection, dataset, keys_of(dataset), pages, steady=steady)
     bad = raw_bad_rows(dataset, replies, near)
-    # without an identity, since the row of this key that was read later does not take their place
+    # without an identity, since the later row of this key does not replace them
     bad += [{**row, "identity": None} for row in raw_bad_rows(dataset, replies, far)]
     path = write_bad(bad, draft.work / "bad-twins.parquet")
     return [path] if path else []
 
 
 def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path]) -> None:
-    """Bad rows as last read: those of a key that was read well later, or read badly again, are history."""
+    """Collect bad rows in their last version; a row whose key was read again later is dropped."""
     if not files:
         connection.execute(f"CREATE TEMP TABLE bad AS SELECT {_NO_BAD} LIMIT 0")
         connection.execute("CREATE TEMP TABLE outdated AS SELECT page, row FROM good LIMIT 0")
@@ -288,7 +288,7 @@ def _quarantined_rows(draft: Draft) -> str:
 
 
 def columns_of(dataset: Dataset, snapshot: str) -> str:
-    """A declaration's columns, the snapshot's id being a constant."""
+    """Return a declaration's columns as SQL, with the snapshot's id as a constant."""
     return ", ".join(
         f"{literal(snapshot)} AS snapshot" if name == "snapshot" else name for name in dataset.columns
     )

@@ -1,6 +1,6 @@
-"""Rows of an earlier snapshot that are taken over: those that a scan did not see, and those that pass by now.
+"""Takes over rows of an earlier snapshot: rows that a scan did not see, and quarantined rows that now pass.
 
-What does not belong here: which rows are seen (`pull.read`), and of each row the latest version (`deduplicate`).
+What does not belong here: which rows are read (`pull.read`), and the latest version of each row (`deduplicate`).
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from schemas.revenue import FROM_EVENTS, REVENUE
 
 
 def carry_on(draft: Draft, earlier: Path) -> int:
-    """Add to a snapshot's rows those of an earlier one that it did not see; they keep where they came from.
+    """Add rows of an earlier snapshot that the new one did not see; these rows keep their snapshot and page.
 
     Args:
         draft: the snapshot that is being made; its data file is written again.
@@ -31,7 +31,7 @@ def carry_on(draft: Draft, earlier: Path) -> int:
         StorageError: the disk refused.
     """
     seen, before = (f"(FROM read_parquet({literal(str(path))}))" for path in (draft.data, earlier))
-    if draft.dataset.name == REVENUE.name:  # what was made of contacts' totals is in the events too
+    if draft.dataset.name == REVENUE.name:  # revenue derived from contacts' totals is in the events too
         before = f"(FROM {before} WHERE source = {literal(FROM_EVENTS)})"
     unseen = (
         f"SELECT * FROM {before} AS before ANTI JOIN {seen} AS seen USING ({', '.join(draft.dataset.key)})"
@@ -47,7 +47,7 @@ def carry_on(draft: Draft, earlier: Path) -> int:
 
 
 def _unseen_by_content(dataset: Dataset, before: str, seen: str) -> str:
-    """The rows of before that are not seen now, where a row may lack its key; those are equal by content."""
+    """Return a query for earlier rows not seen now, if rows may lack a key; such rows are compared by content."""
     (key,) = dataset.key
     content = f"hash(row({', '.join(dataset.columns)}, extra))"
     numbered = (
@@ -63,7 +63,7 @@ def _unseen_by_content(dataset: Dataset, before: str, seen: str) -> str:
 
 
 def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, int]]:
-    """Write a snapshot's rows together with some that were quarantined and now pass.
+    """Write a snapshot's rows together with quarantined rows that now pass.
 
     Args:
         before: the snapshot.
@@ -71,7 +71,7 @@ def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, i
         draft: the snapshot that is being made; its data file is written.
 
     Returns:
-        The places (page, row) of those that passed; a row whose key is published is not among them.
+        The places (page, row) of the rows that passed; a row whose key is published is not among them.
 
     Raises:
         StorageError: the disk refused.

@@ -1,11 +1,11 @@
-"""Rows without a usable key: which of their sightings are of one row, by their place among the rows around them.
+"""Rows without a usable key: decides which sightings are the same row, by the rows around them.
 
 Replies overlap, and some pages are read more than once, so one such row may be seen several times; and two of them
-may have the same content. What distinguishes them is their place in the account's order. Two replies that share rows
-with keys are laid side by side by those, and between two neighbours of them rows of the same content, in the same
-order, are the same; so is a row that changed where no other came or went. Replies that share no row with a key are
-laid side by side by their positions, where no others that do tell two rows apart. Two rows of one reply are never
-one. What does not belong here: when a key is usable (see `decode.row_keys`), and which sighting of a row stays (see
+may have the same content. Their place in the account's order tells them apart. Two replies that share rows with keys
+are aligned by those rows. Between two such neighbours, rows of the same content in the same order are the same row;
+so is a row that changed, if no other row came or went there. Replies that share no row with a key are aligned by
+their positions, unless other replies prove that two rows differ. Two rows of one reply are never the same row. What
+does not belong here: when a key is usable (see `decode.row_keys`), and which sighting of a row is kept (see
 `deduplicate`).
 """
 
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 _MOST_COMPARED = 4_000_000
-"""Pairs of rows between two neighbours up to which all are compared; beyond it, equal contents pair off in order."""
+"""Most pairs of rows between two neighbours that are all compared; beyond it, equal contents are paired in order."""
 
 _REACH = 20
 """Rows by which an account may shift between two replies that share no row with a key."""
@@ -43,12 +43,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reply stands.
+    """The place of a reply in the order.
 
     Attributes:
-        query: what was asked for, apart from the page.
+        query: the query without the page.
         start: the position of its first row.
-        rows: how many it has.
+        rows: its number of rows.
     """
 
     query: tuple[tuple[str, str], ...]
@@ -62,14 +62,14 @@ class Place:
 
     @classmethod
     def of(cls, request: str, rows: int) -> "Place":
-        """Of a request as the spool has it, such as `GET /contacts?page=2&per_page=990`."""
+        """Build the place from a request as the spool has it, such as `GET /contacts?page=2&per_page=990`."""
         given = dict(parse_qsl(request.partition("?")[2], keep_blank_values=True))
         page, per_page = int(given.pop("page", "1")), int(given.pop("per_page", "0"))
         return cls(tuple(sorted(given.items())), (page - 1) * per_page, rows)
 
 
 class Shared(NamedTuple):
-    """A row with a key that stands in two replies.
+    """A row with a key that is in two replies.
 
     Attributes:
         first: the number of the reply that came first.
@@ -87,13 +87,13 @@ class Shared(NamedTuple):
 def latest_sightings(
     sightings: Sequence[Sighting], shared: Iterable[Shared], places: Mapping[int, Place], *, steady: bool
 ) -> dict[Sighting, Sighting]:
-    """For each sighting the latest one of the same row.
+    """Return, for each sighting, the latest sighting of the same row.
 
     Args:
         sightings: of rows without a usable key.
         shared: the rows with keys that two of their replies share, by pages and then by place in the first.
         places: where each reply stands.
-        steady: whether the account was not seen to change, so that a position is always the same row.
+        steady: whether no change of the account was seen, so that a position is always the same row.
     """
     by_page: dict[int, list[Sighting]] = defaultdict(list)
     for sighting in sorted(sightings, key=attrgetter("page", "row")):
@@ -112,7 +112,7 @@ def latest_sightings(
 
 
 class _Same:
-    """Sightings of one row, put together; never two of one reply."""
+    """Groups of sightings of the same row; never two of one reply."""
 
     def __init__(self, sightings: Iterable[Sighting]) -> None:
         self._groups: dict[Sighting, list[Sighting]] = {sighting: [sighting] for sighting in sightings}
@@ -120,11 +120,12 @@ class _Same:
     def unite(
         self, pairs: Iterable[tuple[Sighting, Sighting]], apart: Collection[tuple[int, int]] = ()
     ) -> None:
-        """Put pairs together.
+        """Join pairs of sightings into groups.
 
         Args:
             pairs: two sightings each.
-            apart: pairs of replies of which every row that both have was united before: what was not is two rows.
+            apart: pairs of replies whose shared rows were all joined before; other sightings of them are different
+                rows.
         """
         for one, other in pairs:
             mine, theirs = self._groups[one], self._groups[other]
@@ -146,7 +147,7 @@ def _are_apart(
 
 
 def _in_order(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The most pairs whose second places are in order too, of those given in the order of their first ones."""
+    """Return the longest selection of pairs, sorted by first place, whose second places are in order too."""
     tails: list[int] = []
     ends: list[int] = []
     before: list[int | None] = []
@@ -172,7 +173,7 @@ _OPEN_ABOVE, _CLOSED, _OPEN_BELOW = -1, 0, 1
 def _between(
     upper: Sequence[Sighting], lower: Sequence[Sighting], anchors: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[list[Sighting], list[Sighting], int]]:
-    """The rows of two replies between the same two neighbours with keys, and which end of them is open."""
+    """Yield the rows of two replies between the same two neighbours with keys, and which end is open."""
     firsts, seconds = [one for one, _ in anchors], [other for _, other in anchors]
     left: dict[int, list[Sighting]] = defaultdict(list)
     right: dict[int, list[Sighting]] = defaultdict(list)
@@ -188,7 +189,7 @@ def _between(
 def _aligned(
     upper: Sequence[Sighting], lower: Sequence[Sighting], ends: int
 ) -> Iterator[tuple[Sighting, Sighting]]:
-    """Pairs of sightings of one row in two stretches that lie between the same neighbours."""
+    """Yield pairs of sightings of one row in two stretches between the same neighbours."""
     if ends == _OPEN_ABOVE:
         return _aligned(upper[::-1], lower[::-1], _OPEN_BELOW)
     one, other = _contents(upper), _contents(lower)
@@ -207,13 +208,13 @@ def _contents(sightings: Sequence[Sighting]) -> list[int]:
 def _compared(
     upper: Sequence[Sighting], lower: Sequence[Sighting], *, is_open: bool
 ) -> Iterator[tuple[Sighting, Sighting]]:
-    """Pairs of equal content in the same order, and of rows that changed where no other came or went.
+    """Yield pairs of equal content in the same order, and pairs of a row that changed if no other came or went.
 
     Args:
         upper: the rows of one reply.
         lower: the rows of the other.
-        is_open: whether the stretches end with their reply rather than at a neighbour: then rows at their ends may
-            be others.
+        is_open: whether the stretches end with their reply and not at a neighbour: then rows at their ends may
+            differ.
     """
     matcher = SequenceMatcher(None, _contents(upper), _contents(lower), autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
@@ -235,7 +236,7 @@ def _paired_off(upper: Sequence[Sighting], lower: Sequence[Sighting]) -> Iterato
 def _near(
     by_page: Mapping[int, Sequence[Sighting]], places: Mapping[int, Place], beside: set[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """Replies to the same query that reach over the same positions, or nearly, and share no row with a key."""
+    """Yield pairs of replies to one query that cover nearly the same positions and share no row with a key."""
     spans = sorted((places[page].query, places[page].start, places[page].stop, page) for page in by_page)
     for at, (query, _, stop, page) in enumerate(spans):
         for other_query, start, _, other in spans[at + 1 :]:
@@ -249,16 +250,16 @@ def _near(
 def _by_position(
     upper: Sequence[Sighting], lower: Sequence[Sighting], shift: int, *, steady: bool
 ) -> Iterator[tuple[Sighting, Sighting]]:
-    """Pairs of sightings of one row where no row with a key shows how two replies overlap.
+    """Yield pairs of sightings of one row, if no row with a key shows how two replies overlap.
 
-    Of a steady account those of equal content at one position are one row. Of one that changes, those that stand
-    nearly there and of which no other in their reply has the content.
+    In a steady account, sightings of equal content at one position are one row. In a changing account, they are one
+    row if their positions are nearly the same and no other row of their reply has this content.
 
     Args:
         upper: the rows of one reply.
         lower: the rows of the other.
-        shift: what added to a place in the first gives the same position as a place in the other.
-        steady: whether the account was not seen to change.
+        shift: the number to add to a place in the first reply to get the place in the other.
+        steady: whether no change of the account was seen.
     """
     if steady:
         at = {sighting.row: sighting for sighting in lower}

@@ -1,4 +1,4 @@
-"""Times that hardly can be, before 2000 or after tomorrow: a pull keeps what the account has, and warns.
+"""Implausible times, before 2000 or after tomorrow: a pull keeps such values and warns.
 
 What does not belong here: what a time is (`schemas.values.instants`), and what a push does with such times.
 """
@@ -17,7 +17,7 @@ from schemas.values.instants import is_plausible, plausible_between
 
 
 def odd_times(dataset: Dataset, data: Path) -> dict[str, int]:
-    """How many rows of a snapshot's file have a time that hardly can be, by column; only columns with such rows.
+    """Count the rows of a snapshot's file with an implausible time, by column; only columns with such rows.
 
     Args:
         dataset: what the rows are.
@@ -42,7 +42,7 @@ def odd_times(dataset: Dataset, data: Path) -> dict[str, int]:
 
 
 def _suspects(dataset: Dataset, file: "pq.FileMetaData") -> list[str]:
-    """The columns of times of which the file's statistics do not show that all are plausible."""
+    """Return the time columns whose statistics in the file do not prove that all times are plausible."""
     columns = set(past_times(dataset))
     suspects: set[str] = set()
     for group in range(file.num_row_groups):

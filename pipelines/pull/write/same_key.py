@@ -1,14 +1,14 @@
-"""Rows of one key and other content: two rows that the account served, or one that changed while it was read.
+"""Rows with one key and different content: either two rows of the account, or one that changed during the scan.
 
-A row that changes between two readings is normal, and its latest version stays. Two rows of one key are proven
+A row that changes between two readings is normal, and its latest version is kept. Two rows of one key are proved
 
 - by one reply that holds both;
-- where the account was not seen to change, by their neighbours: a row that stays in its place has at least one of
-  them again, and one that moves would shift the rows between its places, which the scan sees;
-- by two states of which each reading in turn finds the key with the content that it had there before: one row that
-  changes its state does not go back each time.
+- if no change of the account was seen, by their neighbours: a row that stays has at least one neighbour again, and a
+  row that moves would shift the rows between its places, which the scan would see;
+- by two states, if each reading of a state finds the key with the same content as before: one row that changes its
+  state would not change back each time.
 
-What does not prove it leaves the latest version, as of any row. What does not belong here: what becomes of such rows
+Without a proof, the latest version is kept, as for any row. What does not belong here: how such rows are published
 (`deduplicate`), and rows without a key (`keyless`).
 """
 
@@ -26,14 +26,14 @@ from schemas.columns import Dataset
 from schemas.own_tables.sync import PageRow
 
 _TURNS = 3
-"""How often the content must change from one reading to the next; one row changes once or twice."""
+"""How often the content must change between readings to prove two rows; a single row changes once or twice."""
 
 _START, _END = -1, -2
-"""In place of a neighbour, where a row is the first or the last of all."""
+"""Stand for a missing neighbour of the first or the last row of all."""
 
 
 class Twin(NamedTuple):
-    """A row of which another one has the key.
+    """A row whose key another row has too.
 
     Attributes:
         page: the number of its reply.
@@ -54,9 +54,9 @@ class _Sighting:
         page: the reply's number, in the order of arrival.
         row: its place there.
         content: a digest of it.
-        query: what was asked for, apart from the page.
-        above: what distinguishes the row before it; None at the beginning of a reply.
-        below: the same of the row after it.
+        query: the query without the page.
+        above: the key of the row before it; None at the beginning of a reply.
+        below: the key of the row after it; None at the end.
     """
 
     page: int
@@ -71,13 +71,13 @@ class _Sighting:
         return self.above is None or self.below is None
 
     def is_like(self, other: "_Sighting") -> bool:
-        """Whether something speaks for one row: its content, or a neighbour."""
+        """Whether both sightings may be one row: they share the content, or a neighbour."""
         same_side = self.above is not None and self.above == other.above
         same_side |= self.below is not None and self.below == other.below
         return self.page != other.page and (self.content == other.content or same_side)
 
     def is_apart(self, other: "_Sighting") -> bool:
-        """Whether two rows are proven."""
+        """Whether both sightings are proved to be two rows."""
         if self.page == other.page:
             return True
         if self.query != other.query or self.is_like(other):
@@ -98,17 +98,17 @@ def twins(
     *,
     steady: bool,
 ) -> tuple[list[Twin], list[Twin]]:
-    """Rows that are proven to be others than the row of their key that was read last.
+    """Return rows that are proved to differ from the last-read row of their key.
 
     Args:
         connection: with `good`, every good row that was read, and `repeated`, the keys read more than once.
         dataset: what the rows are.
-        keys: the columns that tell its rows apart.
+        keys: the columns of the key.
         pages: every reply.
-        steady: whether the account was not seen to change.
+        steady: whether no change of the account was seen.
 
     Returns:
-        Those of the reply that the key was last read from, and those of earlier ones.
+        Rows of the reply in which the key was read last, and rows of earlier replies.
     """
     near = _in_one_reply(connection, dataset, keys)
     if not steady:
@@ -119,7 +119,7 @@ def twins(
 
 
 def _in_one_reply(connection: duckdb.DuckDBPyConnection, dataset: Dataset, keys: Sequence[str]) -> list[Twin]:
-    """Rows whose key stands twice in the reply it was last read from: all but one."""
+    """Return rows whose key is twice in the reply where it was read last: all but one."""
     key = ", ".join(keys)
     found = connection.execute(
         f"SELECT page, row, content = arg_max(content, read_order) OVER (PARTITION BY {key}) AS same, "
@@ -132,7 +132,7 @@ def _in_one_reply(connection: duckdb.DuckDBPyConnection, dataset: Dataset, keys:
 def _in_several_replies(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, keys: Sequence[str], pages: Sequence[PageRow]
 ) -> list[Twin]:
-    """Rows of one key that are proven to be several, where the account did not change: all but one."""
+    """Return rows of one key that are proved to be several, in an account that did not change: all but one."""
     key = ", ".join(keys)
     connection.execute(
         f"CREATE TEMP TABLE differing AS SELECT {key}, page, row, content "
@@ -159,7 +159,7 @@ def _in_several_replies(
 
 
 def _are_read_twice(pages: Sequence[PageRow]) -> bool:
-    """Whether replies beyond the top were asked for again."""
+    """Whether replies beyond the top were requested again."""
     below = Counter(page.request for page in pages if Place.of(page.request, page.rows).start)
     return max(below.values(), default=0) > 1
 
@@ -167,15 +167,15 @@ def _are_read_twice(pages: Sequence[PageRow]) -> bool:
 def _sighting(
     replies: Mapping[int, PageRow], page: int, row: int, content: int, above: int | None, below: int | None
 ) -> _Sighting:
-    """A sighting, with what it is known to be the first or the last of.
+    """Build a sighting, and note if it is the first or the last row of all.
 
     Args:
         replies: by number.
         page: the number of its reply.
         row: its place there.
         content: a digest of it.
-        above: what distinguishes the row before it, in the same reply.
-        below: the same of the row after it.
+        above: the key of the row before it, in the same reply.
+        below: the key of the row after it.
     """
     reply = replies[page]
     place = Place.of(reply.request, reply.rows)
@@ -187,9 +187,9 @@ def _sighting(
 
 
 def _others(sightings: Sequence[_Sighting], *, read_twice: bool) -> list[_Sighting]:
-    """Of sightings of one key, the latest of each row that is proven not to be the one that was seen last.
+    """Return, from sightings of one key, the latest of each row that is proved not to be the last-seen row.
 
-    Where all is read twice, since rows seem to change their places, another row is there after that one was, too.
+    If everything is read twice, since rows seem to move, another row must also be seen after the last-seen row was.
 
     Args:
         sightings: the latest first.
@@ -205,9 +205,9 @@ def _others(sightings: Sequence[_Sighting], *, read_twice: bool) -> list[_Sighti
 
 
 def _by_row(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
-    """Sightings of one key put together by the row that they are of, as far as several are proven."""
+    """Group sightings of one key by row, as far as several rows are proved."""
     rows: list[list[_Sighting]] = []
-    for one in sorted(sightings, key=_Sighting.is_at_an_end):  # in the middle of replies more is known
+    for one in sorted(sightings, key=_Sighting.is_at_an_end):  # sightings inside replies have both neighbours
         mine = _row_of(one, rows)
         if mine is None:
             rows.append([one])
@@ -217,7 +217,7 @@ def _by_row(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
 
 
 def _row_of(one: _Sighting, rows: Sequence[list[_Sighting]]) -> list[_Sighting] | None:
-    """The sightings of the same row; None where it is proven to be none of them."""
+    """Return the sightings of the same row; None if the sighting is proved to be another row."""
     possible = [of for of in rows if all(one.page != other.page for other in of)]
     like = [of for of in possible if any(map(one.is_like, of))]
     unproven = [of for of in possible if not any(map(one.is_apart, of))]
@@ -225,7 +225,7 @@ def _row_of(one: _Sighting, rows: Sequence[list[_Sighting]]) -> list[_Sighting] 
 
 
 def _in_other_states(sightings: Sequence[_Sighting]) -> list[_Sighting]:
-    """The latest of each other row, where each state had a content of its own whenever it was read.
+    """Return the latest of each other row, if each state had its own content at every reading.
 
     Args:
         sightings: the latest first.

@@ -1,4 +1,4 @@
-"""The files of a snapshot out of batches of replies: rows while the scan goes on, the rest once it has ended.
+"""Writes the files of a snapshot from batches of replies: rows during the scan, the rest after it.
 
     write_rows ─▶ RowsWritten.conclude ─▶ SnapshotFiles
 
@@ -29,15 +29,15 @@ from schemas.own_tables.sync import PAGES, PageRow
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFiles:
-    """What a snapshot's files hold.
+    """The contents of a snapshot's files.
 
     Attributes:
-        rows: how many are to be published.
-        quarantined: how many rows are quarantined.
+        rows: number of rows to publish.
+        quarantined: number of quarantined rows.
         pages: one row of sync.pages per reply.
         unknown: names of fields that the contract does not know.
         missing: names of fields that no row carried.
-        odd_times: rows with a time that hardly can be, by column.
+        odd_times: number of rows with an implausible time, by column.
     """
 
     rows: int
@@ -50,7 +50,7 @@ class SnapshotFiles:
 
 @dataclass(frozen=True, slots=True)
 class RowsWritten:
-    """A data file with every row of a scan, not proven yet: some may be there twice."""
+    """A data file with every row of a scan, not proved yet: some rows may be there twice."""
 
     _draft: Draft
     _batches: Sequence[Batch]
@@ -85,7 +85,7 @@ class RowsWritten:
 
 
 async def write_rows(draft: Draft, batches: AsyncIterator[list[StoredReply]]) -> RowsWritten:
-    """Write the rows of batches as they come, checked, into the draft's data file.
+    """Check the rows of batches as they come, and write them into the draft's data file.
 
     Args:
         draft: the snapshot that is being made.
@@ -96,7 +96,7 @@ async def write_rows(draft: Draft, batches: AsyncIterator[list[StoredReply]]) ->
     """
     draft.make_work()
     done: list[Batch] = []
-    # a step that is stopped is waited for: it must not write into a folder that is being thrown away
+    # wait for a step that is stopped: it must not write into a folder that is being deleted
     with closing(DataFile(draft)) as file, ThreadPoolExecutor(1, thread_name_prefix="check") as thread:
         async for replies in batches:
             step = thread.submit(_write, draft, len(done), replies, file)

@@ -1,4 +1,4 @@
-"""The declared checks over the rows of a batch, by pandera: its cost is per call, so batches are large.
+"""Runs the declared checks over the rows of a batch with pandera; its cost is per call, so batches are large.
 
 What does not belong here: rows of the wrong shape, which decoding has found (`decode.columns`, `decode.decoder`).
 """
@@ -13,14 +13,14 @@ from schemas.derived.pandera_checks import broken_rows
 
 
 def checked(dataset: Dataset, batch: Batch) -> tuple[Batch, pa.Table]:
-    """Move the rows that break a check to a batch's bad ones.
+    """Move the rows of a batch that break a check to its bad rows.
 
     Args:
         dataset: what the rows are.
-        batch: as it was written.
+        batch: the batch as it was written.
 
     Returns:
-        The batch without those rows, also on the disk, and its good rows.
+        The batch without these rows, also on the disk, and its good rows.
 
     Raises:
         StorageError: the disk refused.

@@ -1,4 +1,4 @@
-"""What was: versions of rows that pulls have seen, and what a month's revenue was whenever it was read.
+"""History: versions of rows that pulls have seen, and readings of each month's revenue.
 
 a new snapshot ─▶ versions (compared by canonical_json) ─▶ views (`<dataset>_history`, `_as_of`); revenue_readings
 

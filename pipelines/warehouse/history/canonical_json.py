@@ -1,4 +1,4 @@
-"""JSON texts compared by their value: other orders of keys, escapes and ways to write a number make no difference.
+"""Compares JSON texts by value: the order of keys, escapes and the form of numbers make no difference.
 
 What does not belong here: which texts are compared (`versions`).
 """
@@ -9,11 +9,11 @@ import duckdb
 import msgspec
 
 _WRITTEN_OUT = 25
-"""Whole numbers of at most so many digits are written out; beyond, 1e999999999 would fill the memory."""
+"""Most digits of a whole number that is written out; otherwise 1e999999999 would fill the memory."""
 
 
 def _number(text: str) -> int | Decimal:
-    """A number that is not written as a whole one: 1.0 and 10e-1 are 1, and 0.10 is 0.1; no digit is rounded."""
+    """Return the value of a number with a fraction or exponent: 1.0 and 10e-1 are 1, 0.10 is 0.1; no rounding."""
     sign, digits, exponent = Decimal(text).as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - JSON has neither infinities nor NaN
     significant = "".join(map(str, digits)).rstrip("0")
@@ -30,21 +30,21 @@ _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
 def same_json(one: str | None, other: str | None) -> bool:
-    """Whether two texts hold the same JSON value, or are equal texts where one is no JSON."""
+    """Whether two texts hold the same JSON value, or are equal texts if one is not JSON."""
     return one == other or (one is not None and other is not None and canonical(one) == canonical(other))
 
 
 def define_same_json(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `same_json(one, other)` a function of SQL on this connection, not of its database."""
+    """Define the SQL function `same_json(one, other)` on this connection, not in its database."""
     connection.create_function(  # type: ignore[call-overload] # its stubs know no texts for null_handling
         "same_json", same_json, ["VARCHAR", "VARCHAR"], "BOOLEAN", null_handling="special"
     )
 
 
 def canonical(text: str) -> str:
-    """A JSON text with its keys sorted at every depth, without white space and needless escapes.
+    """Return a JSON text with its keys sorted at every depth, without white space and needless escapes.
 
-    Numbers keep all their digits, but for zeros at the end of a fraction. A text that is no JSON stays as it is.
+    Numbers keep all digits except zeros at the end of a fraction. A text that is not JSON stays as it is.
     """
     try:
         return _encoder.encode(_decoder.decode(text)).decode()

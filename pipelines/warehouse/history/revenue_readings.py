@@ -1,9 +1,9 @@
-"""Readings of revenue by month, taken whenever revenue is published: what a month was, as it was read then.
+"""Readings of revenue by month, taken whenever revenue is published.
 
-A month is noted when it is not what it was at its last reading, and once after its end. So months that stand still
-cost no row. Revenue is made of events or of changes of totals: where the one has taken the place of the other, the
-last readings on the other basis stay as they are, since nobody has read those months on it again. What does not
-belong here: how far a month has moved (`marts/revenue_restated.sql`).
+A reading of a month is stored if it differs from the month's last reading, and once after the month's end. So months
+that do not change add no rows. Revenue comes from events or from changes of totals. If the source changes, the last
+readings of the other source stay as they are, since those months were not read from that source again. What does not
+belong here: how much a month has changed (`marts/revenue_restated.sql`).
 """
 
 from collections.abc import Sequence
@@ -60,16 +60,16 @@ _OF_NOTHING = "DELETE FROM sync.revenue_readings WHERE basis <> $basis AND read_
 
 
 def note_revenue(connection: duckdb.DuckDBPyConnection, published: Sequence[Snapshot]) -> None:
-    """Note the months of main.revenue where one of these snapshots is of it; the marts must be there.
+    """Store readings of main.revenue's months if one of these snapshots is revenue; the marts must exist.
 
-    Readings of after a snapshot that was put back are dropped: they are no longer what was read last.
+    After a rollback, readings later than the restored snapshot are dropped, since they are no longer the last ones.
     """
     for manifest in (snapshot.manifest for snapshot in published):
         if manifest.dataset == REVENUE.name:
             later = "DELETE FROM sync.revenue_readings WHERE read_at > ?::TIMESTAMPTZ"
             connection.execute(later, [manifest.finished_at])
             basis = "change" if manifest.source == FROM_CONTACTS else "event"
-            if manifest.source_since:  # an older version noted the months of the other basis as 0
+            if manifest.source_since:  # an older version stored 0 for the months of the other source
                 connection.execute(_OF_NOTHING, {"basis": basis, "since": manifest.source_since})
             connection.execute(
                 _NOTE, {"basis": basis, "snapshot": manifest.snapshot, "read_at": manifest.finished_at}

@@ -1,11 +1,11 @@
-"""Histories: versions of contacts, lists, offers and so on, kept while snapshots are published.
+"""Keeps versions of contacts, lists, offers and so on when snapshots are published.
 
-The version that holds now is the row in main.<dataset>, so only what differs from that is stored:
-`sync.<dataset>_ended` has the versions that no longer hold, `sync.<dataset>_since` since when a present row holds
-where that is not the first snapshot, `sync.history_began` when that was. Publishing the first snapshot, or one
-without changes, therefore adds nothing. Rows are compared by a hash over all their columns, computed on both sides at
-that moment, so that it need not stay the same from one version of DuckDB to the next. JSON is compared by its value:
-the same object with its keys in another order, or with other escapes, is no new version.
+The current version is the row in main.<dataset>, so only differences are stored. `sync.<dataset>_ended` has the
+versions that are no longer current. `sync.<dataset>_since` has the time since when a current row is valid, if that is
+later than the first snapshot. `sync.history_began` has the time of the first snapshot. So publishing the first
+snapshot, or one without changes, adds no rows. Rows are compared by a hash over all columns, computed on both sides
+at that moment, so it need not be the same in all versions of DuckDB. JSON is compared by value: the same object with
+keys in another order, or with other escapes, is not a new version.
 
 What does not belong here: the views and macros that analysts read (`views`), and the tables (`structure.tables`).
 """
@@ -25,18 +25,18 @@ from schemas.own_tables.versions import VERSIONED
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How the tables of one history and their columns are named in SQL.
+    """Names of the tables and columns of one history, in SQL.
 
     Attributes:
-        dataset: whose history it is.
-        main: the table of the present rows.
-        ended: the table of versions that no longer hold.
-        since: the table of when present rows began to hold.
+        dataset: the dataset of the history.
+        main: the table of the current rows.
+        ended: the table of versions that are no longer current.
+        since: the table of the times since when current rows are valid.
         key: the columns of the key, with commas.
         json: the columns that hold JSON.
         digest: a hash over all columns.
-        others: a hash over those that hold no JSON.
-        valid_from: when a present row began to hold, where `since` is joined as `since`.
+        others: a hash over the columns without JSON.
+        valid_from: when a current row began to be valid, in a query that joins `since` as `since`.
     """
 
     dataset: Dataset
@@ -52,7 +52,7 @@ class Names:
 
 @cache
 def names(dataset_name: str) -> Names:
-    """Those of a versioned dataset."""
+    """Return the names of a versioned dataset."""
     dataset = VERSIONED[dataset_name]
     json = (*(field.name for field in dataset.fields if field.kind is Kind.JSON), "extra")
     return Names(
@@ -70,11 +70,11 @@ def names(dataset_name: str) -> Names:
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Compare the published rows with the snapshot that is about to take their place, and keep what changes.
+    """Compare the published rows with the snapshot that will replace them, and keep the changes.
 
-    A fuzzy snapshot carries on the rows that it did not see, so only a complete one closes versions of rows that have
-    gone. One that was read and quarantined has not gone: its version ends, and it is removed when a complete snapshot
-    is without it.
+    A fuzzy snapshot keeps rows that it did not see, so only a complete snapshot ends versions of removed rows. A row
+    that was read and quarantined was not removed: its version ends, and the row counts as removed when a complete
+    snapshot lacks it.
     """
     at = names(snapshot.manifest.dataset)
     new = f"read_parquet({literal(str(snapshot.data))})"
@@ -125,7 +125,7 @@ def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Sn
 
 
 def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new: str) -> None:
-    """Take rows out of the changes whose JSON is written in another way and has the same value."""
+    """Remove rows from the changes whose JSON differs in form but not in value."""
     if not connection.execute("SELECT 1 FROM changes WHERE only_json LIMIT 1").fetchall():
         return
     define_same_json(connection)
@@ -138,7 +138,7 @@ def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new:
 
 
 def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: str, finished_at: str) -> None:
-    """Mark rows as removed that were quarantined before, and that a complete snapshot is without."""
+    """Mark rows as removed that were quarantined before and that a complete snapshot lacks."""
     if not connection.execute(f"SELECT 1 FROM quarantine.{at.dataset.name} LIMIT 1").fetchall():
         return
     before = _quarantined(at, f"quarantine.{at.dataset.name}")
@@ -154,7 +154,7 @@ def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: s
 
 
 def _quarantined(at: Names, rows: str) -> str:
-    """A query for the quarantined rows whose raw JSON has a key, and when each was seen."""
+    """Return a query for quarantined rows whose raw JSON has a key, and when each was seen."""
     kinds = {field.name: TYPES[field.kind] for field in at.dataset.fields}
     keys = ", ".join(
         f"CASE WHEN json_valid(raw) THEN TRY_CAST(raw ->> '$.{name}' AS {kinds[name]}) END AS {name}"
@@ -168,11 +168,11 @@ def _quarantined(at: Names, rows: str) -> str:
 
 
 def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make history what it was when the snapshot was complete, and lead it from there to the snapshot.
+    """Restore the history as of the time of a snapshot, and add the step from there to the snapshot.
 
-    Later versions are forgotten. What was published then need not be this snapshot: an earlier one may have been put
-    back before it, or nothing have been published of it. So the published rows are made what they were then, and what
-    differs from that is another step of history, none where the two are the same.
+    Later versions are deleted. The data published at that time need not be this snapshot: an earlier one may have
+    been restored before it, or it may never have been published. So the published rows are restored as of that time,
+    and their differences from the snapshot are a new step of history (none if they are equal).
     """
     at = names(snapshot.manifest.dataset)
     then = f"{literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ"
@@ -199,7 +199,10 @@ def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 
 def _forget_later_beginning(connection: duckdb.DuckDBPyConnection, at: Names, then: str) -> None:
-    """Where history begins after that moment, since the warehouse was made again, it begins with what comes now."""
+    """Delete a history that begins after that moment (the warehouse was built again).
+
+    It then begins with this snapshot.
+    """
     began = f"FROM sync.history_began WHERE dataset = {literal(at.dataset.name)}"
     if connection.execute(f"SELECT 1 {began} AND began_at > {then}").fetchone():
         connection.execute(f"DELETE FROM {at.ended}; DELETE FROM {at.since}; DELETE {began}")

@@ -1,7 +1,7 @@
-"""What analysts read of histories: a view and a table macro for each versioned dataset.
+"""Views of histories for analysts: a view and a table macro for each versioned dataset.
 
 `main.<dataset>_history` has every version, `main.<dataset>_as_of(t)` the rows as pulls had found them at an instant.
-What does not belong here: how versions come about (`versions`).
+What does not belong here: how versions are made (`versions`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from schemas.own_tables.versions import VERSIONED, history, history_fields
 
 
 def statements() -> Iterator[str]:
-    """What makes the views and macros; the tables that they read must be there (see `tables`)."""
+    """Yield the statements for the views and macros; the tables that they read must exist (see `tables`)."""
     for name, dataset in VERSIONED.items():
         at = names(name)
         view = f"main.{name}_history"
@@ -43,7 +43,7 @@ def _macro(at: Names) -> Iterator[str]:
 
 
 def take_over(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take over what earlier versions kept of histories, or published without one."""
+    """Take over histories of earlier versions, and datasets that they published without a history."""
     _take_over_schema(connection)
     begun = {name for (name,) in connection.execute("SELECT dataset FROM sync.history_began").fetchall()}
     if others := VERSIONED.keys() - begun:
@@ -51,7 +51,7 @@ def take_over(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, datasets: Sequence[str]) -> None:
-    """Begin histories with the rows of a version that published them and kept no history."""
+    """Begin histories with the published rows of a version that kept no history."""
     rows = " UNION ALL ".join(
         f"SELECT {literal(name)}, min(synced_at) FROM {names(name).main} HAVING count(*) > 0"
         for name in datasets
@@ -60,7 +60,7 @@ def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, datasets: S
 
 
 def _take_over_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Move what version 2 of the warehouse kept in a schema of its own, `history`, to where it is now."""
+    """Move the tables of version 2 of the warehouse out of their schema `history`."""
     schema = (
         "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'history' AND database_name = current_database()"
     )

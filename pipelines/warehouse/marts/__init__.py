@@ -15,7 +15,10 @@ from schemas.marts.registry import MARTS
 
 
 def statements() -> Iterator[str]:
-    """What makes every mart; the tables that they read must be there (see `pipelines.warehouse.structure.tables`)."""
+    """Yield the statements for all marts.
+
+    The tables that they read must exist (see `pipelines.warehouse.structure.tables`).
+    """
     yield "CREATE SCHEMA IF NOT EXISTS marts"
     yield MACROS
     yield segments.macros()
@@ -28,5 +31,5 @@ def statements() -> Iterator[str]:
 
 
 def query(name: str) -> str:
-    """The SQL of a mart."""
+    """Return the SQL of a mart."""
     return files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a warehouse file consists of: its tables and views, its version, and how it is opened.
+"""The structure of a warehouse file: its tables and views, its version, and how it is opened.
 
 connection ─▶ empty_warehouse: tables, views, derived_views ─▶ version (older ones are completed)
 

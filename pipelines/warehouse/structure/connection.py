@@ -1,4 +1,4 @@
-"""How a warehouse file is opened to be written: bounds, and the storage version that its readers know."""
+"""Opens a warehouse file for writing, with limits and the storage version that its readers support."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,27 +11,27 @@ from pipelines.databases.duckdb_instances import WITHOUT_LOG, attached
 from pipelines.errors import StorageError
 
 STORAGE_VERSION = "v1.2.0"
-"""The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
+"""The oldest DuckDB that can read the file; columns compressed with zstd need this version."""
 
 
 NAME = "warehouse"
-"""Of the warehouse as a catalog: as DuckDB calls it by its file's name."""
+"""Name of the warehouse as a catalog, the one that DuckDB takes from its file's name."""
 
 
 @contextmanager
 def opened_for_writing(
     copy: Path, warehouse: Path, memory: str = duckdb_memory.WAREHOUSE, threads: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a private copy of a warehouse.
+    """Yield a connection to a private copy of a warehouse.
 
     Args:
         copy: the file.
-        warehouse: what it is a copy of.
+        warehouse: the original file.
         memory: a limit of `duckdb_memory`.
         threads: see `duckdb_memory.limits`.
 
     Raises:
-        StorageError: it is no DuckDB file; the message names the warehouse.
+        StorageError: the copy is not a DuckDB file; the message names the warehouse.
     """
     config: duckdb_memory.Config = {
         **duckdb_memory.limits(memory, copy.with_suffix(".spill"), threads),

@@ -1,7 +1,7 @@
-"""Views over what is nested in pulled rows: `main.creative_links` and `main.schedule_blasts`, one row per element.
+"""Views over lists in pulled rows: `main.creative_links` and `main.schedule_blasts`, one row per element.
 
-They are views, so they are always those of the published snapshots: a rollback or a replay takes them along. What
-does not belong here: their columns (`schemas`), histories, and marts.
+Since they are views, they always match the published snapshots, also after a rollback or a replay. What does not
+belong here: their columns (`schemas`), histories, and marts.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ _ELEMENTS = {
 
 
 def statements() -> Iterator[str]:
-    """What makes the views; the tables that they read must be there (see `tables`)."""
+    """Yield the statements for the views; the tables that they read must exist (see `tables`)."""
     yield _ID_KEY
     for name, dataset in DERIVED.items():
         query = _QUERIES[name].format(elements=_elements(*_ELEMENTS[name]))
@@ -74,11 +74,13 @@ def statements() -> Iterator[str]:
 
 
 def _elements(table: str, of: str, column: str) -> str:
-    """A query for the elements of a column of JSON lists, each with its position from 1; other JSON has none.
+    """Return a query for the elements of a column of JSON lists, each with its position from 1.
+
+    Other JSON has no elements.
 
     Args:
-        table: that has the column, and an id.
-        of: what the id is called.
+        table: the table with the column and an id.
+        of: the name for the id.
         column: the column.
     """
     counted = (

@@ -1,7 +1,7 @@
-"""A warehouse that has every table and view, and no rows: what a new one begins as.
+"""An empty warehouse with every table and view, from which a new one begins.
 
-To make the tables and views takes half a second of processor time, and is done once in a process, however many
-warehouses begin there. What does not belong here: how a warehouse gets its name (`swap`).
+Making the tables and views takes half a second of processor time. A process does it once, also for several new
+warehouses. What does not belong here: how a warehouse gets its name (`swap`).
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ from pipelines.warehouse.structure.views import create_views
 
 @cache
 def blank() -> bytes:
-    """The file."""
+    """Return the file's bytes."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "warehouse.duckdb"
         with opened_for_writing(path, path) as connection:

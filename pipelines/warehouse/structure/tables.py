@@ -1,6 +1,6 @@
-"""The warehouse's tables by their declarations: made, replaced, and completed where they are older than those.
+"""Makes, replaces and completes the warehouse's tables by their declarations.
 
-What does not belong here: what goes into them (`publish`, and `push` for the schema imports).
+What does not belong here: the rows (`publish`, and `push` for the schema imports).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,17 +24,20 @@ from schemas.registry import PULLED
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
 _ROWS_WORTH_A_CHECKPOINT = 10_000
-"""A checkpoint waits for the disk; the blocks of smaller tables are freed by the one at the end."""
+"""Rows from which a table gets its own checkpoint, which waits for the disk.
+
+The last checkpoint frees the blocks of smaller tables.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of a warehouse that is being written, each of them there: what `complete` leaves.
+    """All tables of a warehouse that is being written; `complete` returns this.
 
     Attributes:
         connection: to the warehouse.
-        as_declared: the names of those that have the columns and the comments that are declared, and no others.
-        large: the names of those that were large before anything was written, so that their blocks are worth a
+        as_declared: names of the tables whose columns and comments are exactly as declared.
+        large: names of the tables that were large before the write, so that freeing their blocks is worth a
             checkpoint.
     """
 
@@ -45,11 +48,11 @@ class Tables:
     def replace(self, table: str, dataset: Dataset, fields: Sequence[Field]) -> None:
         """Replace a table by an empty one, with its comments.
 
-        A small one that is as declared is emptied instead, since the comments cost ten times as much as the table.
+        A small table that is as declared is emptied instead, since the comments cost ten times as much as the table.
 
         Args:
             table: its qualified name.
-            dataset: what it holds.
+            dataset: the table's dataset.
             fields: its columns.
         """
         is_large = table in self.large
@@ -63,11 +66,11 @@ class Tables:
 
 
 def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
-    """Make every table that is not there yet, and every column that an older version did not have.
+    """Make every missing table, and every column that an older version did not have.
 
-    So queries and marts never miss one, whatever has been pulled and pushed so far.
+    So queries and marts find every table, whatever was pulled and pushed so far.
     """
-    # a first publish makes 27 tables and 400 comments; each by itself would wait for the disk
+    # a first publish makes 27 tables and 400 comments; in transactions of their own, each would wait for the disk
     connection.execute("BEGIN")
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -80,7 +83,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
     take_over(connection)
     stamp(connection, found)
     connection.execute("COMMIT")
-    # one that was made or completed is looked at again by the next publish
+    # the next publish checks a table again that was made or completed
     as_declared = frozenset(name for name, one in found.items() if one == expected.get(name))
     return Tables(connection, as_declared, large)
 
@@ -88,7 +91,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
 def _add_columns(
     connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
 ) -> None:
-    """Those that are missing, and comments; whatever else is otherwise stays until the table is replaced."""
+    """Add missing columns, and comments; other differences stay until the table is replaced."""
     there = {name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
     missing = [field for field in fields if field.name not in there]
     for field in missing:
@@ -98,21 +101,21 @@ def _add_columns(
 
 
 def _found(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, Shown], frozenset[str]]:
-    """What the catalog shows of each table, and which are large: to ask costs a millisecond, for all or for one."""
+    """Return the catalog's entry of each table, and which are large; one query for all costs a millisecond."""
     ours = "FROM {}() WHERE database_name = current_database() AND NOT internal"
     name = "SELECT schema_name || '.' || table_name"
     tables = connection.execute(f"{name}, comment, estimated_size {ours.format('duckdb_tables')}").fetchall()
     found: dict[str, Shown] = {table: (comment, []) for table, comment, _ in tables}
     columns = f"{name}, {SHOWN} {ours.format('duckdb_columns')} ORDER BY column_index"
     for table, *column in connection.execute(columns).fetchall():
-        if table in found:  # views have columns too
+        if table in found:  # views have columns too, and are skipped
             found[table][1].append(tuple(column))
     return found, frozenset(table for table, _, rows in tables if rows >= _ROWS_WORTH_A_CHECKPOINT)
 
 
 @cache
 def _expected() -> dict[str, Shown]:
-    """What the catalog shows of tables that are as declared; computed once, since a publish is soon done."""
+    """Return the catalog's entries of tables that are as declared; cached, since a publish should be fast."""
     return {table: shown(dataset, fields) for table, dataset, fields in declared()}
 
 
@@ -125,7 +128,7 @@ def _create(
 
 
 def declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
-    """Every table: its qualified name, what it holds, and its columns."""
+    """Yield every table: its qualified name, its dataset, and its columns."""
     for name, dataset in PULLED.items():
         yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
         yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
@@ -140,7 +143,7 @@ def declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
-    """Append rows, their columns in the table's order.
+    """Append rows to a table.
 
     Args:
         connection: an open one.

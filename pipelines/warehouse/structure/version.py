@@ -1,7 +1,7 @@
 """The version of the warehouse's tables, in the table sync.version.
 
-An older warehouse is completed by the next writer (see `tables`), whose datasets are then replaced pull by pull; a
-newer one is refused. What does not belong here: the tables.
+The next writer completes an older warehouse (see `tables`), and later pulls replace its datasets. A newer warehouse
+is refused. What does not belong here: the tables.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _TABLE = "sync.version"
 
 
 def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
-    """See that this program knows the tables of an open warehouse.
+    """Check that this program supports the version of an open warehouse.
 
     Raises:
         StorageError: a newer program wrote it.
@@ -27,7 +27,7 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         ((found,),) = connection.execute(f"SELECT version FROM {_TABLE}").fetchall()
     except duckdb.CatalogException:
-        return  # empty, or of the first version, which did not say so
+        return  # empty, or of the first version, which had no version table
     if found > VERSION:
         raise StorageError(
             f"The warehouse was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
@@ -36,11 +36,11 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def stamp(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Shown]) -> None:
-    """Record that all tables are of this version; what is recorded of the views stays where that is so already.
+    """Record that all tables have this version; if they had it before, the record of the views is kept.
 
     Args:
         connection: to the warehouse.
-        found: what the catalog shows of each table, by its qualified name.
+        found: the catalog's entry of each table, by its qualified name.
     """
     schema, _, _ = _TABLE.partition(".")
     _, columns = found.get(_TABLE, (None, []))
@@ -63,23 +63,23 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def views_made_of(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The digest that `note_views` recorded; None where views were never made, or by an older program."""
+    """Return the digest that `note_views` recorded; None if views were never made, or by an older program."""
     ((digest,),) = connection.execute(f"SELECT views FROM {_TABLE}").fetchall()
     return None if digest is None else str(digest)
 
 
 def note_views(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
-    """Record what the views were made of."""
+    """Record the digest of what the views were made from."""
     connection.execute(f"UPDATE {_TABLE} SET views = ?", [digest])
 
 
 def note_ledger(connection: duckdb.DuckDBPyConnection, state: str | None) -> None:
-    """Record which state of the ledger schema imports shows; None: there is no ledger."""
+    """Record which state of the ledger the schema imports shows; None if there is no ledger."""
     connection.execute(f"UPDATE {_TABLE} SET ledger = ? WHERE ledger IS DISTINCT FROM ?", [state, state])
 
 
 def ledger_shown(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """What `note_ledger` recorded, "" where it has not yet; None where an older program made the table."""
+    """Return the state that `note_ledger` recorded; "" if none yet, None if an older program made the table."""
     try:
         ((state,),) = connection.execute(f"SELECT ledger FROM {_TABLE}").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):

@@ -1,7 +1,7 @@
-"""Views and macros of the warehouse, made again only where something that they are made of has changed.
+"""Views and macros of the warehouse, made again only if their declarations or tables have changed.
 
-Making them takes a fifth of a second of processor time; a small publish hardly takes more. What does not belong
-here: what they are (`history.views`, `marts`), and the tables that they read (`tables`).
+Making all views takes a fifth of a second of processor time; a small publish takes hardly more than that. What does
+not belong here: their definitions (`history.views`, `marts`), and the tables that they read (`tables`).
 """
 
 import hashlib
@@ -18,11 +18,11 @@ _COLUMNS = (
     "SELECT string_agg(sql, ' ' ORDER BY schema_name, table_name) FROM duckdb_tables()"
     " WHERE database_name = current_database() AND NOT temporary"
 )
-"""What makes the tables: a view of `SELECT *` no longer fits one that has other columns, or in another order."""
+"""The tables' definitions: a view of `SELECT *` is outdated if its table has other columns, or another order."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view and macro, unless they are as they should be; the tables must be complete."""
+    """Make every view and macro, unless they are up to date; the tables must be complete."""
     statements = _statements()
     ((columns,),) = connection.execute(_COLUMNS).fetchall()
     made_of = hashlib.sha256("\0".join((*statements, columns)).encode()).hexdigest()
@@ -37,5 +37,8 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 @cache
 def _statements() -> tuple[str, ...]:
-    """What makes them: files and declarations, which are the same as long as the process runs."""
+    """Return the statements for the views.
+
+    Cached, since files and declarations do not change while a process runs.
+    """
     return (*history_views.statements(), *derived_views.statements(), *marts.statements())
