@@ -213,6 +213,7 @@ def _reconciled(settings: Settings, record: RunRecord, _name: str) -> Iterator[M
         complete=True,
         alarms=details.get("alarms", 0),
         still_twice=StillTwice.of(details.get("still_twice", {})),
+        repeated_calls=details.get("repeated_calls", 0),
     )
     yield "reconciliation", of_reconciliation(done, seconds(record))
 

@@ -27,8 +27,8 @@ from pipelines.alerts.conditions import (
     of_warehouse,
     of_webhooks,
 )
-from pipelines.alerts.found_twice import of_found_twice
 from pipelines.alerts.notify import notify
+from pipelines.alerts.still_twice import of_still_twice
 from pipelines.alerts.unfinished_runs import of_unfinished
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.process.interrupts import interrupts_deferred
@@ -111,7 +111,7 @@ def conditions(
         of_warehouse(no_warehouse, is_there=is_there(settings.warehouse)),
         of_readable("runs", "records of runs", no_records),
         *of_runs(_with_killed(last, unended(settings.data_dir)).values()),
-        *of_found_twice(last.values()),
+        *of_still_twice(last.values()),
         *(left or ()),
         *of_unserved(pulled, last.values()),
         *of_source(pulled),

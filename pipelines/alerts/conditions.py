@@ -10,7 +10,6 @@
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
-    twice:reconcile      calls of revenue seem to have been delivered twice (`repeated_calls`)
     still_twice:revenue  what was acknowledged as perhaps there twice still is: noted (`still_twice`)
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and it is unknown whether they arrived (`pipelines.push.audit.alerts`)
@@ -25,6 +24,7 @@
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
     by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`)
     differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)
+    twice:reconcile      a reconciliation found revenue perhaps there twice (`pipelines.push.audit.found_twice`)
     twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
 What does not belong here: reading anything, and sending messages (`notify`).

@@ -24,6 +24,7 @@ from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.queries import decisions as ledger_decisions
 from pipelines.push.ledger.queries.revenue import alarms as ledger_alarms
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.revenue import repeated as ledger_repeated
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs.recording import details, now, recorded, this_run
@@ -36,7 +37,7 @@ BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may decide: the row is in the account; it is not, send it; it is not, leave it out."""
 
 ACKNOWLEDGED = "acknowledged"
-"""The outcome in imports.resolutions of late revenue (found after it was called absent) that a person has seen."""
+"""The outcome in imports.resolutions of revenue that is perhaps in the account twice and that a person has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,39 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
                 ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
             record.rows = len(rows)
         publish_decided(settings)
+
+
+@watched_push
+def acknowledge_found(settings: Settings, reason: str) -> int:
+    """Acknowledge the revenue that the last reconciliation found perhaps there twice; the reason is kept.
+
+    If these contacts later hold more than that, the next reconciliation finds it.
+
+    Args:
+        settings: where the ledger and the warehouse lie.
+        reason: what was done about it, as a person wrote it.
+
+    Returns:
+        How many rows of revenue were acknowledged.
+
+    Raises:
+        UsageError: no reason.
+        DataError: there is no open finding.
+        BusyError: a push is under way.
+        StorageError: the ledger or the warehouse cannot be written.
+    """
+    _require(reason)
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        with ledger.begin(REVENUE) as connection:  # a slip is no run
+            ledger_repeated.require_found(connection)
+        with _recorded(settings, acknowledged="reconcile") as record:
+            with ledger.begin(REVENUE) as connection:
+                at = now()
+                rows = ledger_repeated.acknowledge(connection, at)
+                ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
+            record.rows = len(rows)
+        publish_decided(settings)
+    return len(rows)
 
 
 def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.DifferingRow]:

@@ -142,9 +142,9 @@ class ImportResolution(msgspec.Struct):
         Text,
         Column(
             "accepted: it is in the account; pending: it was sent again; rejected: it was left out; acknowledged: it "
-            "turned up after it was called absent, and somebody has looked; differs: its file says something else "
-            "than was sent, and somebody has looked; emptied: somebody stated that the account no longer has what "
-            "the ledger does not know.",
+            "turned up after it was called absent, or `reconcile` found it perhaps there twice, and somebody has "
+            "looked; differs: its file says something else than was sent, and somebody has looked; emptied: somebody "
+            "stated that the account no longer has what the ledger does not know.",
             known=("accepted", "pending", "rejected", "acknowledged", "differs", "emptied"),
         ),
     ]
@@ -199,7 +199,9 @@ RESOLUTIONS = Dataset(
 )
 
 
-FINDINGS = ("missing", "perhaps_twice", "in_doubt", "contact_gone", "more")
+PERHAPS_TWICE = "perhaps_twice"
+
+FINDINGS = ("missing", PERHAPS_TWICE, "in_doubt", "contact_gone", "more")
 """What a reconciliation counts as `findings`."""
 
 STILL_TWICE = "still_twice"

@@ -20,6 +20,7 @@ from pipelines.sandbox import API_KEY
         ("resolve --reason because", "--as"),
         ("resolve --all --as accepted --reason seen --show-values", "--show-values"),
         ("resolve --acknowledge 1 --reason seen --show-values", "--show-values"),
+        ("resolve --acknowledge second --reason seen", "reconcile"),
         ("resolve --account-emptied --reason seen --show-values", "--show-values"),
         ("resolve record:1 --account-emptied --reason seen", "--account-emptied"),
         ("resolve --account-emptied", "--reason"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from pipelines.cli.shared.arguments import AsJson, Quiet
-from pipelines.cli.shared.attention import ledger_notes
+from pipelines.cli.shared.attention import found_twice_notes, ledger_notes
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.progress import progress
@@ -36,8 +36,9 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     ledger has as accepted. Differences are kept in the table imports.differences. The verdict is "Agrees", or
     "Nothing to compare" if no row was accepted yet (`verdict` in --json). Revenue that was acknowledged as perhaps
     there twice, and is still there, is named (`still_twice` in --json), and so are calls that a gateway may have
-    delivered twice (`repeated_calls`). Exit code 1: revenue or clicks are missing, or the ledger was lost. Exit code
-    3: revenue is perhaps there twice, and no one has acknowledged it.
+    delivered twice (`repeated_calls`), until a person acknowledges them: `resolve --acknowledge reconcile`. Exit code
+    1: revenue or clicks are missing, or the ledger was lost. Exit code 3: revenue is perhaps there twice, and no one
+    has acknowledged it.
 
     Examples:
     - `trackly-sync reconcile`
@@ -56,7 +57,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     else:
         _show(done)
         alarms = [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
-        show_notes("Needs attention", [*ledger_notes(settings), *alarms])
+        show_notes("Needs attention", [*ledger_notes(settings), *alarms, *found_twice_notes(settings)])
     if not done.agrees:
         tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
         return FAILED
@@ -86,18 +87,14 @@ def _show(done: "Reconciliation") -> None:
 
 
 def _show_twice(done: "Reconciliation") -> None:
-    from pipelines.alerts.found_twice import (  # noqa: PLC0415 - help answers at once
-        REPEATED_REMEDY,
+    from pipelines.alerts.still_twice import (  # noqa: PLC0415 - help answers at once
         STILL_TWICE_REMEDY,
-        repeated_text,
         still_twice_text,
     )
 
     if done.still_twice:
         remedy = f". {STILL_TWICE_REMEDY}" if done.still_twice.contacts else ""
         out.print(f"  [yellow]{still_twice_text(done.still_twice.figures())}{remedy}[/]")
-    if done.repeated_calls:
-        out.print(f"  [yellow]{repeated_text(done.repeated_calls)}. {REPEATED_REMEDY}[/]")
 
 
 def _table(done: "Reconciliation") -> Table:

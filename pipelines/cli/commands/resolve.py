@@ -50,11 +50,12 @@ def resolve(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in imports.resolutions.")] = "",
     every: Annotated[bool, typer.Option("--all", help="All rows in doubt.")] = False,
     alarm: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--acknowledge",
-            metavar="ID",
-            help="Revenue that turned up after it was called absent has been seen to: pushes go on.",
+            metavar="ID|reconcile",
+            help="Revenue that turned up after it was called absent has been seen to: pushes go on. "
+            "reconcile: so has what the last reconcile found perhaps there twice.",
         ),
     ] = None,
     differs: Annotated[
@@ -91,6 +92,7 @@ def resolve(
     - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
     - `trackly-sync resolve --differs sends --reason "texts were corrected in the export only"`
     - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
+    - `trackly-sync resolve --acknowledge reconcile --reason "the shop reports the same sales by itself"`
     - `trackly-sync resolve --account-emptied --reason "reset by Trackly, ticket 1234"`
     """
     _refuse_values(show_values, outcome, alarm, reason if differs else "", emptied)
@@ -124,7 +126,7 @@ def _refuse_values(*decided: object) -> None:
         raise UsageError("--show-values is for a list, and this decides.", "Leave it out.")
 
 
-def _refuse_others(outcome: ByHand | None, alarm: int | None, *, every: bool) -> None:
+def _refuse_others(outcome: ByHand | None, alarm: str | None, *, every: bool) -> None:
     """Check that --differs is given without the options that it excludes.
 
     Raises:
@@ -198,16 +200,26 @@ def _show_sending(rows: int, outside: int) -> None:
         )
 
 
-def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, other: bool) -> int:
+def _acknowledge(settings: Settings, alarm: str, reason: str, as_json: bool, *, other: bool) -> int:
     if other:
         raise UsageError("--acknowledge is about an alarm, not about rows.", "Give it and --reason alone.")
-    from pipelines.push.resolve import acknowledge  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.found_twice import RECONCILE  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import acknowledge, acknowledge_found  # noqa: PLC0415 - the same
 
-    acknowledge(settings, alarm, reason)
-    if as_json:
-        show_json({"acknowledged": alarm})
+    if alarm == RECONCILE:
+        rows = acknowledge_found(settings, reason)
+        said = f"What reconcile found is acknowledged ({plural(rows, 'row')}). To look again: trackly-sync reconcile"
+    elif alarm.isdecimal() and alarm.isascii():
+        acknowledge(settings, int(alarm), reason)
+        said = f"Alarm {alarm} is acknowledged. To go on: trackly-sync push revenue"
     else:
-        out.print(f"Alarm {alarm} is acknowledged. To go on: trackly-sync push revenue")
+        raise UsageError(
+            f"--acknowledge takes the number of an alarm, or {RECONCILE}.", "List both: trackly-sync resolve"
+        )
+    if as_json:
+        show_json({"acknowledged": int(alarm) if alarm.isdecimal() else alarm})
+    else:
+        out.print(said)
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The lists of `trackly-sync resolve`: rows in doubt, rows that differ from what was sent, and alarms.
+"""The lists of `trackly-sync resolve`: rows in doubt, rows that differ from what was sent, and what is to be seen to.
 
-What does not belong here: deciding what is listed (`resolve`).
+That is alarms, and what `reconcile` found. What does not belong here: deciding what is listed (`resolve`).
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,28 @@ from pipelines.text.sanitize import plain
 from schemas.values.money import amount_of
 
 if TYPE_CHECKING:
-    from pipelines.push.audit.late_revenue import LateRevenue
     from pipelines.push.checks.differing_rows import DifferingRow
+    from pipelines.push.ledger.db.figures import Named
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
 
 
 def list_doubts(settings: Settings, as_json: bool, *, masked: bool) -> int:
-    """List the alarms and the rows in doubt.
+    """List the alarms, what the last reconciliation found perhaps there twice, and the rows in doubt.
 
     Args:
         settings: where the ledger and the stages lie.
-        as_json: as a document; without the alarms, which `status --json` has.
+        as_json: as a document; without what comes before them, which `status --json` has.
         masked: whether keys that look like personal data are masked.
     """
     from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
 
     if not as_json:
-        _show_alarms(open_alarms(settings), masked=masked)
+        for one in open_alarms(settings):
+            _show_open(f"Alarm {one.alarm.alarm}", one.text, one.rows, one.remedy, masked=masked)
+        _show_found(settings, masked=masked)
     found = in_doubt(settings)
     _show([_masked(one) if masked else one for one in found], as_json)
     for note in ledger_notes(settings):
@@ -108,26 +110,35 @@ def _show_differing(found: "Sequence[DifferingRow]") -> None:
     )
 
 
-def _show_alarms(found: "list[LateRevenue]", *, masked: bool) -> None:
-    for one in found:
-        out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
-        table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
-        table.add_column("amount", justify="right")
-        table.add_column("call", justify="right")
-        table.add_column("sent at")
-        for row in one.rows[:_MOST_SHOWN]:
-            at = row.sent_at[:19].replace("T", " ")
-            amount = money(amount_of(row.amount))
-            who, contact = (listed_key(text, masked=masked) for text in (row.identity, row.contact))
-            table.add_row(cell(who), cell(contact), amount, str(row.chunk), at)
-        out.print(table)
-        if len(one.rows) > _MOST_SHOWN:
-            out.print(f"... and {len(one.rows) - _MOST_SHOWN:,} more")
-        if masked:
-            out.print(
-                "Contacts are masked (letters x, digits 9); to look them up: --show-values", markup=False
-            )
-        out.print(f"  → {one.remedy}\n", markup=False)
+def _show_found(settings: Settings, *, masked: bool) -> None:
+    from pipelines.push.audit.found_twice import (  # noqa: PLC0415 - help answers at once
+        condition,
+        found_twice,
+        rows_found_twice,
+    )
+
+    found = condition(found_twice(settings))
+    if found.firing:
+        _show_open("Found by reconcile", found.text, rows_found_twice(settings), found.remedy, masked=masked)
+
+
+def _show_open(title: str, text: str, rows: "Sequence[Named]", remedy: str, *, masked: bool) -> None:
+    out.print(f"[bold red]{title}[/]  {escape(plain(text))}.")
+    table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
+    table.add_column("amount", justify="right")
+    table.add_column("call", justify="right")
+    table.add_column("sent at")
+    for row in rows[:_MOST_SHOWN]:
+        at = row.sent_at[:19].replace("T", " ")
+        amount = money(amount_of(row.amount))
+        who, contact = (listed_key(text, masked=masked) for text in (row.identity, row.contact))
+        table.add_row(cell(who), cell(contact), amount, str(row.chunk), at)
+    out.print(table)
+    if len(rows) > _MOST_SHOWN:
+        out.print(f"... and {len(rows) - _MOST_SHOWN:,} more")
+    if masked:
+        out.print("Contacts are masked (letters x, digits 9); to look them up: --show-values", markup=False)
+    out.print(f"  → {remedy}\n", markup=False)
 
 
 def _show(found: "list[Doubt]", as_json: bool) -> None:

@@ -10,9 +10,10 @@ from pipelines.cli.shared.attention import (
     alarms_json,
     attention,
     behind_notes,
+    found_twice_json,
     ledger_notes,
     pulled_otherwise,
-    twice_notes,
+    still_twice_notes,
 )
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
@@ -46,9 +47,10 @@ def status(as_json: AsJson = False) -> int:
     Other keys are there only if needed. "needs_attention": one of these parts cannot be read, revenue is perhaps
     there twice (or still there twice after a person has acknowledged it), rows in doubt are not in the current input,
     the ledger was lost, the warehouse is behind the ledger, a published dataset is no longer served, or revenue comes
-    from another source than before. "alarms": revenue that is perhaps there twice. "in_doubt_outside_input": the
-    number of rows in doubt that "push" does not count. "webhooks": figures of received events. "rolled_back": the
-    published and the newest snapshot of a dataset that was rolled back.
+    from another source than before. "alarms": revenue that turned up late. "perhaps_twice": revenue that the
+    last reconcile found to be perhaps there twice. "in_doubt_outside_input": the number of rows in doubt that "push"
+    does not count. "webhooks": figures of received events. "rolled_back": the published and the newest snapshot of a
+    dataset that was rolled back.
 
     Examples:
     - `trackly-sync status`
@@ -80,7 +82,11 @@ def _document(
     noted: dict[str, Any] = {}
     differs: Mapping[str, int] = {}
     if pushed:
-        found = {"alarms": alarms_json(settings), "in_doubt_outside_input": doubt_outside(settings)}
+        found = {
+            "alarms": alarms_json(settings),
+            "perhaps_twice": found_twice_json(settings),
+            "in_doubt_outside_input": doubt_outside(settings),
+        }
         noted, differs = {name: what for name, what in found.items() if what}, differing(settings)
     is_urgent = not is_readable or noted or _is_urgent(settings, pulled)
     more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
@@ -91,7 +97,7 @@ def _document(
 
 def _is_urgent(settings: Settings, pulled: Mapping[str, Manifest]) -> bool:
     found = ledger_notes(settings) or behind_notes(settings)
-    return bool(found or pulled_otherwise(settings, pulled) or twice_notes(settings))
+    return bool(found or pulled_otherwise(settings, pulled) or still_twice_notes(settings))
 
 
 def _show(

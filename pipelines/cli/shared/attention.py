@@ -96,18 +96,39 @@ def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list
     return [f"{one.text}. {one.remedy}" for one in found if one.firing]
 
 
-def twice_notes(settings: Settings) -> list[str]:
-    """Return notes if the last reconciliation found revenue twice.
-
-    Still there after a person acknowledged it, or from calls delivered twice.
+def still_twice_notes(settings: Settings) -> list[str]:
+    """Return notes if the last reconciliation found acknowledged revenue that is still there twice.
 
     Raises:
         StorageError: a run's record cannot be read.
     """
-    from pipelines.alerts.found_twice import of_found_twice  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
 
-    found = of_found_twice(last_of_each(settings.data_dir).values())
-    return [f"{one.text}. {one.remedy}" for one in found if one.firing or one.noted]
+    found = of_still_twice(last_of_each(settings.data_dir).values())
+    return [f"{one.text}. {one.remedy}" for one in found if one.noted]
+
+
+def found_twice_notes(settings: Settings) -> list[str]:
+    """Return notes if the last reconciliation found revenue perhaps there twice that no one has acknowledged.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    from pipelines.push.audit.found_twice import condition, found_twice  # noqa: PLC0415 - help answers at once
+
+    found = condition(found_twice(settings))
+    return [f"{found.text}. {found.remedy}"] if found.firing else []
+
+
+def found_twice_json(settings: Settings) -> dict[str, Any]:
+    """Return what the last reconciliation found perhaps there twice, for programs; empty if there is no finding.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    from pipelines.push.audit.found_twice import figures_of, found_twice  # noqa: PLC0415 - help answers at once
+
+    return figures_of(found_twice(settings))
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

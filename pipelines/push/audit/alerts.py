@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pipelines.alerts.after_run import watched
 from pipelines.alerts.conditions import Condition
+from pipelines.push.audit import found_twice
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.audit.lost_ledger.detect import of_ledger
 from pipelines.push.audit.publish.behind import of_warehouse
@@ -19,6 +20,10 @@ from pipelines.text.humanize import form, plural
 
 def _of_alarms(settings: Settings) -> list[Condition]:
     return [condition(open_alarms(settings))]
+
+
+def _of_found_twice(settings: Settings) -> list[Condition]:
+    return [found_twice.condition(found_twice.found_twice(settings))]
 
 
 def _of_lost_ledger(settings: Settings) -> list[Condition]:
@@ -41,7 +46,15 @@ def _of_doubt(settings: Settings) -> list[Condition]:
     return of_doubt(outcomes(settings), doubt_outside(settings))
 
 
-push_conditions = (_of_alarms, _of_lost_ledger, _of_doubt, _of_by_hand, _of_differing, _of_behind)
+push_conditions = (
+    _of_alarms,
+    _of_found_twice,
+    _of_lost_ledger,
+    _of_doubt,
+    _of_by_hand,
+    _of_differing,
+    _of_behind,
+)
 """Functions that return conditions, firing or not; each raises StorageError if it cannot read what it needs."""
 
 

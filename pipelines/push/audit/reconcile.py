@@ -26,18 +26,20 @@ from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish.differences import publish_differences
-from pipelines.push.audit.reconcile_query import compare
+from pipelines.push.audit.reconcile_query import compare, found_twice
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms
+from pipelines.push.ledger.queries.revenue.repeated import note_found
 from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.runs.recording import details, recorded, this_run
+from pipelines.runs.recording import details, now, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
-from schemas.own_tables.imports import FINDINGS, STILL_TWICE
+from schemas.own_tables.imports import FINDINGS, PERHAPS_TWICE, STILL_TWICE
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
@@ -95,7 +97,7 @@ class Reconciliation:
         still_twice: revenue that a person has acknowledged as perhaps there twice, and that is still there. It is in
             none of `findings`, except that contacts which may have other revenue alone are in `more`.
         repeated_calls: calls whose rows most of their contacts hold once more: a gateway may have delivered them
-            twice. Their contacts are in `perhaps_twice`.
+            twice. Their contacts are in `perhaps_twice`. Without calls that a person has acknowledged.
     """
 
     balances: dict[str, Balance]
@@ -111,7 +113,7 @@ class Reconciliation:
     @property
     def twice(self) -> bool:
         """Whether contacts hold more than was acknowledged, in a way that matches rows that were sent again."""
-        return self.alarms > 0 or self.findings["perhaps_twice"] > 0
+        return self.alarms > 0 or self.findings[PERHAPS_TWICE] > 0
 
     @property
     def agrees(self) -> bool:
@@ -159,6 +161,8 @@ def reconcile(
             if ledger:
                 find_late(totals, ledger, reading, patience(settings, ledger).settle)
             done, differences = _reconciled(connection, reading, ledger)
+            if ledger:
+                _note_twice(connection, ledger)
         done = replace(done, is_lost=bool(lost(settings)))
         record.rows = done.contacts
         record.details = details(
@@ -196,6 +200,13 @@ def _reconciled(
         repeated_calls=repeated,
     )
     return done, _notable(connection, reading.finished_at)
+
+
+def _note_twice(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Keep the finding in the ledger, for all machines that use it."""
+    found, gone = found_twice(connection)
+    with ledger.begin(REVENUE) as transaction:
+        note_found(transaction, found, gone, now())
 
 
 def _still_twice(connection: duckdb.DuckDBPyConnection) -> StillTwice:

@@ -17,7 +17,8 @@ from oracle import query
 from pipelines.cli.commands.reconcile import reconcile as reconcile_command
 from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.commands.status import _counted, _document
-from pipelines.cli.shared.attention import attention, twice_notes
+from pipelines.cli.shared.attention import attention, found_twice_notes, still_twice_notes
+from pipelines.errors import UsageError
 from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
 from pipelines.push.run import push
@@ -201,7 +202,7 @@ def assert_still_twice(settings: Settings, found: Reconciliation, expected: Stil
     listed = [row for row in differences(settings) if row[3] == "still_twice"]
     assert len(listed) == 2 * expected.contacts
     notes = [one for one in attention(settings, {}, {}) if "pull" not in one]
-    assert notes == twice_notes(settings)
+    assert notes == still_twice_notes(settings)
     assert len(notes) == (expected.contacts > 0)
     document = _document(settings, published(settings.warehouse), _counted(settings)[0], is_damaged=False)
     assert ("needs_attention" in document) == (expected.contacts > 0)
@@ -247,7 +248,7 @@ def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
     assert not any(row["to_number"] in late.text + late.remedy for row in strangers)
     monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
     number = late.alarm.alarm
-    assert inspect.unwrap(resolve)(alarm=number, reason="removed, ticket 1") == 0
+    assert inspect.unwrap(resolve)(alarm=str(number), reason="removed, ticket 1") == 0
     assert f"Alarm {number} is acknowledged. To go on: trackly-sync push" in capsys.readouterr().out
     again = reconcile(settings)
     assert (again.twice, again.findings["more"] >= 4) == (False, True)
@@ -266,10 +267,12 @@ def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
 
 
 def test_a_call_that_a_gateway_repeated_is_found_by_most_of_its_contacts(
-    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
-) -> None:
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     """Of half of them, of another amount, or of fewer than ten contacts, it is other activity."""
     account.revenue.clear()
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
     strangers = list({row["to_number"]: row for row in some_sends(40)}.values())
     assert len(strangers) >= 21
 
@@ -304,8 +307,34 @@ def test_a_call_that_a_gateway_repeated_is_found_by_most_of_its_contacts(
         is_found = finding == "perhaps_twice"
         assert (found.verdict, found.repeated_calls) == (("perhaps_twice", 1) if is_found else ("agrees", 0))
         notes = [one for one in attention(settings, {}, {}) if "as if delivered twice" in one]
-        assert notes == twice_notes(settings)
+        assert notes == found_twice_notes(settings)
         assert len(notes) == is_found
+        document = _document(settings, {}, _counted(settings)[0], is_damaged=False)
+        assert document.get("perhaps_twice", {}).get("calls", 0) == is_found
+        if is_found:
+            assert notes[0] in document["needs_attention"]
+            _acknowledged_at_the_terminal(settings, [row["phone_number"] for row in earned], capsys)
         grow(earned, -1, other)
     assert reconcile(settings).verdict == "agrees"
-    assert twice_notes(settings) == []
+    assert [*found_twice_notes(settings), *still_twice_notes(settings)] == []
+
+
+def _acknowledged_at_the_terminal(
+    settings: Settings, phones: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What reconcile found is listed without whole numbers, is acknowledged with a reason, and stays a note then."""
+    command = inspect.unwrap(resolve)
+    capsys.readouterr()
+    assert command() == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "Found by reconcile 1 call of revenue is in the account as if delivered twice" in listed
+    assert "trackly-sync resolve --acknowledge reconcile --reason '...'" in listed
+    assert not any(phone in listed for phone in phones)
+    with pytest.raises(UsageError, match="takes the number of an alarm, or reconcile"):
+        command(alarm="2nd", reason="right")
+    assert command(alarm="reconcile", reason="right, ticket 2", as_json=True) == 0
+    assert json.loads(capsys.readouterr().out) == {"acknowledged": "reconcile"}
+    assert found_twice_notes(settings) == []
+    found = reconcile(settings)
+    assert (found.verdict, found.repeated_calls) == ("agrees", 0)
+    assert found.still_twice.contacts == len(phones)

@@ -11,7 +11,7 @@ from schemas.values.outcomes import Outcome
 REVENUE = "revenue"
 """The dataset whose rows the API counts again if they are sent again."""
 
-VERSION = "0010"
+VERSION = "0011"
 """The newest migration of the tables."""
 
 REMEDIES = Remedies(

@@ -52,6 +52,19 @@ _DOUBT_OUTSIDE = (
     " GROUP BY push_rows.dataset"
 )
 
+_FOUND_TWICE = (
+    "SELECT count(DISTINCT identity), count(DISTINCT chunk),"
+    " count(DISTINCT CASE WHEN chunk IS NULL THEN identity END), count(DISTINCT contact), coalesce(sum(amount), 0),"
+    " min(found_at) FROM push_repeated WHERE acknowledged_at IS NULL"
+)
+_NAMED_TWICE = (
+    "SELECT DISTINCT push_repeated.identity, push_repeated.contact, push_repeated.amount, push_chunks.chunk,"
+    " coalesce(push_chunks.sent_at, push_chunks.intended_at) FROM push_repeated"
+    " JOIN push_rows ON push_rows.dataset = :dataset AND push_rows.identity = push_repeated.identity"
+    " JOIN push_chunks ON push_chunks.chunk = coalesce(push_repeated.chunk, push_rows.chunk)"
+    " WHERE push_repeated.acknowledged_at IS NULL ORDER BY push_repeated.contact, push_repeated.identity"
+)
+
 
 class Alarm(NamedTuple):
     """An alarm about revenue that turned up after it was called absent; the columns of push_alarms."""
@@ -77,6 +90,26 @@ class Named(NamedTuple):
     amount: int
     chunk: int
     sent_at: str
+
+
+class FoundTwice(NamedTuple):
+    """Revenue that the last reconciliation found perhaps there twice, and that nobody has acknowledged.
+
+    Attributes:
+        rows: how many rows; 0: there is no finding.
+        calls: how many of their calls a gateway may have delivered twice.
+        sent_again: how many of the rows are in no such call; these were sent again.
+        contacts: how many contacts have such rows.
+        amount: the revenue that may be there too often, in ten-thousandths.
+        found_at: the time of the finding; ISO 8601, UTC. None if there is none.
+    """
+
+    rows: int
+    calls: int
+    sent_again: int
+    contacts: int
+    amount: int
+    found_at: str | None
 
 
 class Position(NamedTuple):
@@ -168,6 +201,15 @@ class Figures:
         """Return the rows of an alarm."""
         query = f"{_select(Named)} FROM push_absent WHERE alarm = :alarm ORDER BY contact, entry"
         return [Named(*row) for row in self.ask(query, alarm=alarm)]
+
+    def found_twice(self) -> FoundTwice:
+        """Return the finding of the last reconciliation, of all parts of the input."""
+        ((rows, calls, sent_again, contacts, amount, found_at),) = self.ask(_FOUND_TWICE)
+        return FoundTwice(rows, calls, sent_again, contacts, int(amount), found_at)
+
+    def named_twice(self) -> list[Named]:
+        """Return the rows of that finding."""
+        return [Named(*row) for row in self.ask(_NAMED_TWICE, dataset=REVENUE)]
 
 
 def _select(of: type[Alarm | Named]) -> str:

@@ -14,6 +14,7 @@
     push_decided       the rows of a decision
     push_absent        one row per row of a lost call that was called absent, or settled by a person: it is watched
     push_alarms        one row per time that such rows turned up
+    push_repeated      one row per time that a reconciliation found a row of revenue to be there once too often
 
 The outcome of a row is its own, if it has one, else it follows from its chunk's state: `answered` gives accepted;
 `intended` (a call that is under way, or died with its process) gives pending, for revenue in_doubt. So a chunk
@@ -247,4 +248,17 @@ ALARMS = sa.Table(
     sa.Column("settle_seconds", sa.Float, nullable=False),  # how long a call may take from then on
     sa.Column("acknowledged_at", sa.Text),
     sa.Column("reason", sa.Text),
+)
+
+REPEATED = sa.Table(
+    "push_repeated",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("chunk", sa.Integer),  # the call that is there twice; null for a row that was itself sent again
+    sa.Column("contact", sa.Text, nullable=False),
+    sa.Column("list_ref", sa.Text),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("found_at", sa.Text, nullable=False),
+    sa.Column("acknowledged_at", sa.Text),  # null: the last reconciliation found it, and nobody has looked
 )

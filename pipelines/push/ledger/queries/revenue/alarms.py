@@ -55,14 +55,14 @@ def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> 
     )
 
 
-def acknowledged_rows(connection: sa.Connection) -> list[tuple[str, str | None, int | None]]:
-    """Return the rows of acknowledged alarms: the contact, its list, and the amount that may be in the account twice.
+def acknowledged_rows(connection: sa.Connection) -> list[tuple[str, str | None, int | None, None]]:
+    """Return the rows of acknowledged alarms: the contact, its list, the amount that may be there twice, and None.
 
     The amount is in ten-thousandths; None for a row that was not sent again, or was not accepted then.
     """
     counts_again = sa.and_(row_outcome.ACCEPTED, ROWS.c.tries > 1)
     query = (
-        sa.select(ABSENT.c.contact, ABSENT.c.list_ref, sa.case((counts_again, ABSENT.c.amount)))
+        sa.select(ABSENT.c.contact, ABSENT.c.list_ref, sa.case((counts_again, ABSENT.c.amount)), sa.null())
         .join(ALARMS, ALARMS.c.alarm == ABSENT.c.alarm)
         .outerjoin(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
         .outerjoin(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)

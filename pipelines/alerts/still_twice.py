@@ -1,8 +1,7 @@
-"""What the last reconciliation found there twice, as conditions.
+"""What the last reconciliation found still there of revenue that was acknowledged as perhaps there twice.
 
-Revenue that somebody has acknowledged as perhaps there twice may still be; and a gateway that repeats POSTs by itself
-has calls delivered twice, of which one answer comes. What does not belong here: comparing (`push.audit.reconcile`),
-and alarms that nobody has acknowledged yet.
+What does not belong here: comparing (`push.audit.reconcile`), what nobody has acknowledged yet
+(`push.audit.found_twice`), and alarms (`push.audit.late_revenue`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,11 +18,6 @@ from schemas.own_tables.sync import RunRecord
 STILL_TWICE_REMEDY = (
     "Have it removed in the account, unless it is known to be other revenue, then: trackly-sync reconcile. "
     f"The contacts: FROM imports.differences WHERE finding = '{STILL_TWICE}'"
-)
-
-REPEATED_REMEDY = (
-    "Does a gateway repeat POSTs? See docs/operations.md. Have what is there twice removed in the account, then:"
-    " trackly-sync reconcile. The contacts: FROM imports.differences WHERE finding = 'perhaps_twice'"
 )
 
 
@@ -49,32 +43,17 @@ def still_twice_text(figures: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, (sure, perhaps)))
 
 
-def repeated_text(calls: int) -> str:
-    """What was found of calls that seem to have been delivered twice, one at least, in one line."""
-    return (
-        f"{plural(calls, 'call')} of revenue {form(calls, 'is', 'are')} in the account as if delivered twice: most"
-        f" contacts hold exactly once more what {form(calls, 'it', 'they')} brought"
-    )
-
-
-def of_found_twice(last: Iterable[RunRecord]) -> list[Condition]:
+def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
     """By the last reconciliation; one of an earlier version lacks figures.
 
     Args:
         last: the newest record of each activity.
     """
-    records = [record for record in last if record.activity == "reconcile" and record.status == "succeeded"]
     return [
-        judge(record, msgspec.json.decode(record.details) or {}) for judge in _JUDGED for record in records
+        _still_twice(record, msgspec.json.decode(record.details) or {})
+        for record in last
+        if record.activity == "reconcile" and record.status == "succeeded"
     ]
-
-
-def _repeated(record: RunRecord, figures: Mapping[str, Any]) -> Condition:
-    calls = figures.get("repeated_calls", 0)
-    text = repeated_text(calls) if calls else "no call is in the account as if delivered twice"
-    since = record.finished_at if calls else None
-    remedy = REPEATED_REMEDY if calls else ""
-    return Condition("twice:reconcile", calls > 0, text, remedy, {"calls": calls}, since)
 
 
 def _still_twice(record: RunRecord, figures: Mapping[str, Any]) -> Condition:
@@ -85,6 +64,3 @@ def _still_twice(record: RunRecord, figures: Mapping[str, Any]) -> Condition:
     since = record.finished_at if is_there else None
     remedy = STILL_TWICE_REMEDY if is_there else ""
     return Condition("still_twice:revenue", False, text, remedy, found, since, is_there)
-
-
-_JUDGED = (_repeated, _still_twice)
