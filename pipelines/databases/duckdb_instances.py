@@ -1,10 +1,10 @@
-"""DuckDB instances that a process keeps for the next block that needs one.
+"""Keeps DuckDB instances of a process for the next block that needs one.
 
-To start an instance costs 20 ms of processor time, and a pull or a push needs a dozen; to attach a file to a running
-one costs 2 ms, to configure it 3. Every block has an instance and a connection for itself: nothing of a block is left
-when it ends, and one that ends badly takes its instance with it. A fork finds none that waits: a forked process would
-have it without its threads, and would wait for them for ever. What does not belong here: how much memory DuckDB may
-take (`pipelines.databases.duckdb_memory`), and which files it opens (`warehouse`, `push.stage`).
+Starting an instance costs 20 ms of processor time, and a pull or a push needs a dozen. Attaching a file to a running
+instance costs 2 ms, configuring it 3 ms. Every block has its own instance and connection: a block leaves nothing
+behind when it ends, and if it ends with an error, its instance is closed. A fork inherits no idle instance: the
+forked process would have it without its threads, and would wait for them forever. What does not belong here: how much
+memory DuckDB may take (`pipelines.databases.duckdb_memory`), and which files it opens (`warehouse`, `push.stage`).
 """
 
 import os
@@ -22,17 +22,17 @@ from pipelines.databases.duckdb_statements import noting_settings, parsing_once
 from schemas.derived.tables import literal, quoted
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order", "temp_directory")
-"""What holds for a whole instance, so that each block has its own, or the default."""
+"""Settings of a complete instance, which are set for each block, to its own value or the default."""
 
 WITHOUT_LOG = "RECOVERY_MODE no_wal_writes"
-"""An option of ATTACH for a file that nobody needs before its last checkpoint: no commit waits for the disk."""
+"""An option of ATTACH for a file that is not needed before its last checkpoint: no commit waits for the disk."""
 
 _MOST_IDLE = 4
-"""How many instances wait at most; a block in a block needs a second one."""
+"""Most idle instances; a block inside a block needs a second one."""
 
 
 class _Instance(NamedTuple):
-    """An instance, and how it is configured."""
+    """An instance and its configuration."""
 
     connection: duckdb.DuckDBPyConnection
     config: Config
@@ -42,15 +42,15 @@ class _Instance(NamedTuple):
 def attached(
     path: Path | None, name: str, form: str = "", config: Config | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that uses one database, which is closed at the end of the block, as if the instance were its own.
+    """Yield a connection that uses one database; both are closed at the end of the block.
 
     Its time zone is UTC.
 
     Args:
-        path: the file; None for one in memory.
+        path: the file; None for a database in memory.
         name: of the catalog.
         form: options of ATTACH, in SQL.
-        config: out of `memory_limit`, `temp_directory`, `threads`, `preserve_insertion_order`.
+        config: values of `memory_limit`, `temp_directory`, `threads`, `preserve_insertion_order`.
 
     Raises:
         duckdb.Error: the file cannot be opened.
@@ -71,7 +71,7 @@ def attached(
 def beside(
     connection: duckdb.DuckDBPyConnection, path: Path | None, name: str, form: str = " (READ_ONLY)"
 ) -> Iterator[None]:
-    """A block in which a connection has another database as well.
+    """Attach another database to a connection for a block.
 
     Args:
         connection: any.
@@ -86,16 +86,16 @@ def beside(
     try:
         yield
     except BaseException:
-        with suppress(duckdb.Error):  # the block's own error says more
+        with suppress(duckdb.Error):  # the block's own error is more useful
             connection.execute(f"DETACH {quoted(name)}")
         raise
     connection.execute(f"DETACH {quoted(name)}")
 
 
 def _taken(config: Config) -> _Instance:
-    """The instance that waits and is configured most like that, or a new one.
+    """Return the idle instance with the most similar configuration, or a new one.
 
-    A change of the memory limit has DuckDB hand all that is free back to the system, which takes a millisecond.
+    A change of the memory limit makes DuckDB return all free memory to the system, which takes a millisecond.
     """
     limit = "memory_limit"
     waiting = sorted(
@@ -106,7 +106,7 @@ def _taken(config: Config) -> _Instance:
     if waiting:
         try:
             return _configured(waiting[0], config)
-        except duckdb.Error:  # it has spilled into another folder, which it does not leave any more
+        except duckdb.Error:  # it has spilled into another folder, and cannot change it any more
             waiting[0].connection.close()
     connection = parsing_once(
         duckdb.connect(":memory:", config={**config, "enable_external_file_cache": False})
@@ -129,10 +129,10 @@ def _set(connection: duckdb.DuckDBPyConnection, option: str, config: Config) -> 
 
 
 def _give_back(instance: _Instance, settings: Sequence[str]) -> None:
-    """Keep an instance; one that has spilled ends, so that its folder is removed.
+    """Keep an instance for later; close it if it has spilled, so that its folder is removed.
 
     Args:
-        instance: without what the block attached.
+        instance: after the block's databases were detached.
         settings: statements by which the block changed settings.
     """
     connection, config = instance
@@ -148,7 +148,7 @@ def _give_back(instance: _Instance, settings: Sequence[str]) -> None:
 
 
 def _all_idle() -> Iterator[_Instance]:
-    """Those that wait, taken from all other threads."""
+    """Take all idle instances, so that no other thread can use them."""
     with suppress(Empty):
         while True:
             yield _idle().get_nowait()

@@ -1,4 +1,4 @@
-"""An in-memory DuckDB with a memory limit and room to spill, so that work on Parquet files stays flat."""
+"""An in-memory DuckDB with a memory limit and a folder to spill into, for work on Parquet files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from pipelines.storage import storage_errors
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection for the length of a block; it spills into `folder`.
+    """Yield a connection for a block; it spills into `folder`.
 
     Raises:
         StorageError: the disk refused.

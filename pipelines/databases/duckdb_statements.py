@@ -1,8 +1,8 @@
-"""A DuckDB connection that parses each text once in a process.
+"""A DuckDB connection that parses each query text once per process.
 
-To parse a statement, and to hand it over as text, takes a third of a statement on few rows; a push of one small file
-has hundreds, which are the same for the next dataset, file or push. What does not belong here: instances, and what is
-attached to them (`duckdb_instances`).
+Parsing a statement, and passing it as text, takes a third of the time of a statement on few rows. A push of one small
+file has hundreds of statements, which are the same for the next dataset, file or push. What does not belong here:
+instances and their attached databases (`duckdb_instances`).
 """
 
 from collections.abc import Sequence
@@ -12,26 +12,32 @@ from typing import Any, cast
 import duckdb
 
 _LONGEST = 8_000
-"""Of a text that is kept, in characters: longer ones hold lists of files or values, and do not come again."""
+"""Characters of the longest text that is cached.
+
+Longer texts contain lists of files or values, and are not repeated.
+"""
 
 _MOST = 600
-"""How many statements are kept: those of a pull and a push that come again are some three hundred."""
+"""Most statements in the cache: the repeated statements of a pull and a push are about three hundred."""
 
 
 def parsing_once(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The same connection, whose texts are parsed once; a query sees registered names, no variables of Python."""
-    # DuckDB's class cannot be derived from: it has no constructor
+    """Return the connection with parsing cached; queries see registered names, but no Python variables."""
+    # DuckDB's class cannot be subclassed: it has no constructor
     return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection, []))
 
 
 def noting_settings(connection: duckdb.DuckDBPyConnection) -> tuple[duckdb.DuckDBPyConnection, Sequence[str]]:
-    """The same, and the statements so far that changed a setting, or perhaps did, being several in one text."""
+    """Return such a connection, and a list of its statements that changed a setting (or may have.
+
+    Several in one text).
+    """
     settings: list[str] = []
     return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection, settings)), settings
 
 
 class _ParsingOnce:
-    """All that a connection has, by its own name."""
+    """A connection with all methods of DuckDB's connection, which parses each text once."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: list[str]) -> None:
         self._connection = connection
@@ -58,11 +64,11 @@ def _may_set(statement: str | duckdb.Statement) -> bool:
 
 
 def _statements(query: str | duckdb.Statement) -> Sequence[str | duckdb.Statement]:
-    """What is to be run for a text, one after the other; parameters are those of the last one, as DuckDB has it."""
+    """Return the statements of a text, to be run in order; parameters belong to the last one, as in DuckDB."""
     return _parsed(query) if isinstance(query, str) and len(query) <= _LONGEST else (query,)
 
 
 @lru_cache(maxsize=_MOST)
 def _parsed(text: str) -> Sequence[str | duckdb.Statement]:
-    """The statements of a text; the text itself where it has none."""
+    """Return the statements of a text; the text itself if it has none."""
     return tuple(duckdb.extract_statements(text)) or (text,)

@@ -1,8 +1,8 @@
-"""Engines that a process keeps for the next block that opens the same database.
+"""Keeps SQLAlchemy engines of a process for the next block that opens the same database.
 
-An engine keeps the statements that it has compiled: to compile them again costs a small push a seventh of its
-processor time. Every block has an engine for itself, and none holds a connection after it. What does not belong here:
-how a database is opened (`pipelines.databases.sqlite_or_postgresql`).
+An engine caches its compiled statements: compiling them again costs a small push a seventh of its processor time.
+Every block has its own engine, which holds no connection after the block. What does not belong here: how a database
+is opened (`pipelines.databases.sqlite_or_postgresql`).
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from pipelines.databases.sqlite_or_postgresql import open_engine, sqlite_file
 from pipelines.databases.sqlite_reader import sort_beside
 
 _MOST_IDLE = 4
-"""How many engines wait at most: a ledger has two."""
+"""Most idle engines; a ledger uses two."""
 
 
 @contextmanager
 def engine_on(url: str, *, durable: bool) -> Iterator[sa.Engine]:
-    """An engine on a database, without a connection at the end of the block.
+    """Yield an engine for a database; its connections are closed at the end of the block.
 
     Args:
         url: of the database.
@@ -36,7 +36,7 @@ def engine_on(url: str, *, durable: bool) -> Iterator[sa.Engine]:
 
 
 def _taken(url: str, durable: bool) -> sa.Engine:
-    """The engine that waits for this database, or a new one."""
+    """Return the idle engine for this database, or a new one."""
     waiting = list(_all_idle())
     fitting = next((place for place, one in enumerate(waiting) if one[:2] == (url, durable)), None)
     engine = None if fitting is None else waiting.pop(fitting)[2]
@@ -50,7 +50,7 @@ def _taken(url: str, durable: bool) -> sa.Engine:
 
 
 def _all_idle() -> Iterator[tuple[str, bool, sa.Engine]]:
-    """Those that wait, taken from all other threads."""
+    """Take all idle engines, so that no other thread can use them."""
     while True:
         try:
             yield _idle().get_nowait()

@@ -1,8 +1,8 @@
-"""Parquet files of ours: how they are written, and one that is damaged as an error that names it.
+"""Writes our Parquet files, and raises an error that names a damaged one.
 
-Parquet has no checksum that readers look at: a damaged file shows by whatever its reader stumbles over. So nothing is
-checked in advance; where a query fails, the files that it reads are looked at. What does not belong here: files of
-others (`pipelines.push.files.unusable`), and what may be done without a file, which is for its owner to say.
+Readers check no checksum of Parquet files, so damage shows as any error of the reader. Files are not checked in
+advance; if a query fails, the files that it reads are checked. What does not belong here: other people's files
+(`pipelines.push.files.unusable`), and the remedy for a missing file, which the caller gives.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Literal
 from pipelines.errors import StorageError, TracklySyncError
 from schemas.derived.tables import literal
 
-if TYPE_CHECKING:  # status answers at once
+if TYPE_CHECKING:  # status has to start fast
     import duckdb
 
 COMPRESSION: Literal["zstd"] = "zstd"
-"""Of files that stay; what is read once and removed is compressed otherwise."""
+"""Compression of files that are kept; files that are read once and deleted use another one."""
 
 
 def write_parquet(connection: "duckdb.DuckDBPyConnection", query: str, path: Path, options: str = "") -> int:
-    """Write the rows of a query as Parquet; how many there are.
+    """Write the rows of a query as Parquet; return their number.
 
     Args:
-        connection: what the query is for.
+        connection: runs the query.
         query: SQL.
-        path: the file; one that is there is replaced.
-        options: further ones of DuckDB's COPY, such as `ROW_GROUP_SIZE 5000`.
+        path: the file; an existing file is replaced.
+        options: further options of DuckDB's COPY, such as `ROW_GROUP_SIZE 5000`.
     """
     form = ", ".join(filter(None, ("FORMAT parquet", f"COMPRESSION {COMPRESSION}", options)))
     ((rows,),) = connection.execute(f"COPY ({query}) TO {literal(str(path))} ({form})").fetchall()
@@ -38,15 +38,15 @@ def write_parquet(connection: "duckdb.DuckDBPyConnection", query: str, path: Pat
 def own_files(
     files: Iterable[Path], remedy: Callable[[Path], str], columns: Collection[str] = ()
 ) -> Iterator[None]:
-    """A block that reads Parquet files of ours; where it fails since one of them is damaged, the error says which.
+    """Run a block that reads our Parquet files; if it fails because one is damaged, the error names that file.
 
     Args:
         files: the files.
-        remedy: from a file, what to do without it.
-        columns: what each of them has at least.
+        remedy: returns the remedy for a file.
+        columns: columns that each file must have.
 
     Raises:
-        StorageError: one is damaged.
+        StorageError: a file is damaged.
     """
     try:
         yield
@@ -59,11 +59,11 @@ def own_files(
 
 
 def damage(path: Path, columns: Collection[str] = ()) -> str:
-    """What is wrong with a file, read to its end; "" where nothing is.
+    """Read a file to its end and return what is wrong with it; "" if nothing is.
 
     Args:
         path: the file.
-        columns: what it has at least.
+        columns: columns that the file must have.
     """
     import duckdb  # noqa: PLC0415 - only where something failed: status asks here too
 

@@ -1,6 +1,6 @@
-"""How a database that must outlive the process is opened, SQLite or PostgreSQL, and what its failures mean.
+"""Opens a database that must outlive the process, SQLite or PostgreSQL, and interprets its failures.
 
-What does not belong here: tables, and what they are for (the push's ledger, the queue of webhook events).
+What does not belong here: tables, and their use (the push's ledger, the queue of webhook events).
 """
 
 import logging
@@ -24,22 +24,22 @@ _NAMED_USER = re.compile(r'(user|role) "[^"]*"')
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for other databases."""
+    """Return the file of an SQLite URL; None for other databases."""
     found = sa.make_url(url)
     return Path(found.database or "") if found.get_backend_name() == "sqlite" else None
 
 
 def open_engine(url: str, *, durable: bool) -> sa.Engine:
-    """An engine on a database.
+    """Return an engine for a database.
 
-    With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without, a power cut (not the end of
-    a process) may take the last commits with it.
+    With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without it, a power cut may lose the
+    last commits; the end of a process may not.
 
     Args:
-        url: as the settings check it.
+        url: checked by the settings.
         durable: see above.
     """
-    # what it would log and quote in errors is personal data
+    # it would put personal data into logs and errors
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     engine = sa.create_engine(with_driver(sa.make_url(url)), hide_parameters=True)
     if engine.dialect.name == "sqlite":
@@ -52,14 +52,14 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
 
 @contextmanager
 def making(url: str, remedies: Remedies) -> Iterator[None]:
-    """A block in which tables are made: for SQLite one process at a time, the file in WAL mode.
+    """Run a block that makes tables; for SQLite in one process at a time, with the file in WAL mode.
 
-    The mode stays with the file. It is not for every connection to set: SQLite does not wait for its turn when
-    it switches, so that a reader would fail beside a process that makes the file.
+    The file keeps the mode. Connections do not set it each time: SQLite does not wait for a lock when it changes the
+    mode, so a reader would fail while another process makes the file.
 
     Args:
         url: of the database.
-        remedies: what to do where it cannot be made.
+        remedies: what to do if the file cannot be made.
 
     Raises:
         StorageError: the file cannot be made.
@@ -81,14 +81,14 @@ def making(url: str, remedies: Remedies) -> Iterator[None]:
 
 @contextmanager
 def database_errors(where: str, remedies: Remedies) -> Iterator[None]:
-    """Turn what the database or its disk does wrong into a StorageError.
+    """Turn errors of the database or its disk into a StorageError.
 
     Args:
-        where: the database, as a person knows it.
-        remedies: what to do about it.
+        where: the database's name for people.
+        remedies: what to do.
 
     Raises:
-        StorageError: it is full, read-only, locked, damaged, or cannot be reached.
+        StorageError: the database is full, read-only, locked, damaged, or cannot be reached.
     """
     try:
         yield
@@ -102,7 +102,7 @@ def database_errors(where: str, remedies: Remedies) -> Iterator[None]:
 
 
 def _share_compiled(engine: sa.Engine) -> None:
-    """Have a statement compiled once for all databases of SQLite; a dialect is a part of the key it is kept by."""
+    """Share compiled statements between all SQLite databases; the dialect is a part of the cache key."""
     dialect, compiled = _compiled()
     if type(engine.dialect) is type(dialect):  # a URL may name another driver
         engine.dialect = dialect
@@ -111,7 +111,8 @@ def _share_compiled(engine: sa.Engine) -> None:
 
 @cache
 def _compiled() -> tuple[sa.Dialect, "sa.util.LRUCache[Any, Any]"]:
-    """A dialect that has seen a connection, and what is compiled for it: as many statements as an engine keeps."""
+    """Return a dialect that has seen a connection, and a cache of its compiled statements, as large as an
+    engine's."""
     engine = sa.create_engine("sqlite://")
     with engine.connect():
         pass

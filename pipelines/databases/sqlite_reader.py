@@ -1,7 +1,7 @@
-"""Reading an SQLite file by Python's own driver, for commands that answer at once.
+"""Reads an SQLite file with Python's own driver, for commands that must start fast.
 
-SQLAlchemy takes longer to be imported than all that `status` does. Statements are texts that SQLAlchemy takes too, so
-that each stands in one place, also for PostgreSQL. What does not belong here: writing (`engines`), and statements.
+Importing SQLAlchemy takes longer than all work of `status`. Statements are texts that SQLAlchemy accepts too, so that
+each stands in one place, also for PostgreSQL. What does not belong here: writing (`engines`), and statements.
 """
 
 import os
@@ -19,17 +19,17 @@ _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _OTHER_TABLES = re.compile(
     r"no such (table|column)|duplicate column name|(table|index) \S+ (has no column|already exists)"
 )
-"""How SQLite begins where a table or a column is missing, or is there already when it is to be made."""
+"""The beginning of SQLite's error if a table or a column is missing, or exists already."""
 _OTHER_STATES = ("42P01", "42703", "42701", "42P07")
-"""What PostgreSQL calls the same: a table and a column that are missing, a column and a table that are there."""
+"""PostgreSQL's codes for the same: table missing, column missing, column exists, table exists."""
 
 
 class Remedies(NamedTuple):
-    """What to do about a database of ours.
+    """Remedies for problems of one of our databases.
 
     Attributes:
-        unreachable: where it cannot be reached, read or written.
-        damaged: where it is damaged, or somebody else's.
+        unreachable: if the database cannot be reached, read or written.
+        damaged: if it is damaged, or not our database.
     """
 
     unreachable: str
@@ -37,25 +37,25 @@ class Remedies(NamedTuple):
 
 
 _PRIMARY = 0xFF
-"""The bits of a code of SQLite's that say what failed; those above say where."""
+"""The bits of an SQLite error code that name the kind of error; the higher bits are details."""
 
 _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 
 
 class Ask(Protocol):
-    """Runs a SELECT whose parameters are named, as in `:part`, and gives its rows."""
+    """Runs a SELECT with named parameters, such as `:part`, and returns its rows."""
 
     def __call__(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
-        """Run it."""
+        """Run the SELECT and return its rows."""
 
 
 @contextmanager
 def asking(file: Path, remedies: Remedies) -> Iterator[Ask]:
-    """One view of a file that is there; all that is asked in the block sees the same.
+    """Yield one consistent view of an existing file; all queries in the block see the same data.
 
     Args:
         file: the database.
-        remedies: what to do where it cannot be read.
+        remedies: what to do if the file cannot be read.
 
     Raises:
         StorageError: it cannot be read.
@@ -69,7 +69,7 @@ def asking(file: Path, remedies: Remedies) -> Iterator[Ask]:
 
 
 def unusable(where: str, error: BaseException | None, remedies: Remedies) -> StorageError:
-    """What a driver's error means.
+    """Return the StorageError for a driver's error.
 
     Args:
         where: the database, as a person knows it.
@@ -85,8 +85,8 @@ def unusable(where: str, error: BaseException | None, remedies: Remedies) -> Sto
 
 
 def is_damaged(error: BaseException | None) -> bool:
-    """Whether a driver's error is of what is in the database, which waiting does not change."""
-    code = getattr(error, "sqlite_errorcode", None)  # an extended code has the plain one in its last byte
+    """Whether a driver's error concerns the database's contents, so that waiting does not help."""
+    code = getattr(error, "sqlite_errorcode", None)  # the last byte of an extended code is the plain code
     return (
         (code is not None and code & 0xFF in _DAMAGED_CODES)
         or getattr(error, "sqlstate", None) in _OTHER_STATES
@@ -95,10 +95,10 @@ def is_damaged(error: BaseException | None) -> bool:
 
 
 def _view(file: Path) -> sqlite3.Connection:
-    """A connection that has begun to read; on a full disk one that needs no room.
+    """Return a connection with a read transaction; on a full disk, one that writes no files.
 
-    In WAL mode a reader writes a small file beside the database, by which it goes on beside others. Who keeps all
-    others out needs none, and waits for them first.
+    In WAL mode a reader writes a small file next to the database, to share it with others. A connection with an
+    exclusive lock needs no such file, but waits for the others first.
     """
     try:
         return _begun(file, "NORMAL")
@@ -109,7 +109,7 @@ def _view(file: Path) -> sqlite3.Connection:
 
 
 def _begun(file: Path, locking: str) -> sqlite3.Connection:
-    uri = f"{file.absolute().as_uri()}?mode=rw"  # what a writer that was killed left is cleared away by a reader
+    uri = f"{file.absolute().as_uri()}?mode=rw"  # a reader cleans up after a writer that was killed
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute(f"PRAGMA locking_mode = {locking}").close()
@@ -123,10 +123,10 @@ def _begun(file: Path, locking: str) -> sqlite3.Connection:
 
 
 def sort_beside(file: Path) -> None:
-    """Have SQLite put what it sorts beside the file, not in /tmp, where others may read it."""
+    """Let SQLite put temporary files next to the database, not in /tmp, where others may read them."""
     os.environ["SQLITE_TMPDIR"] = str(file.absolute().parent)
 
 
 def reason_of(error: BaseException | None) -> str:
-    """The driver's own text, one line without a full stop."""
+    """Return the driver's own text, as one line without a full stop."""
     return next(iter(str(error).splitlines()), "no reason given").rstrip(".")

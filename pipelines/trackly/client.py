@@ -4,9 +4,9 @@
 raises an error of the tree. What does not belong here: what bodies mean (replies/pages.py, imports.py), what a
 failure means (failures.py), and what the vendor's refusals mean (replies/refusals.py).
 
-A write that the API would count twice (`repeatable=False`) always has a connection of its own. A connection
-kept alive may have been closed by the server a moment ago, and a request written into it fails in a way that
-does not prove that nothing was received; a handshake costs less than rows in doubt.
+A write that the API would count twice (`repeatable=False`) always has a connection of its own. The server may just
+have closed a connection that was kept alive. A request on such a connection fails in a way that does not prove that
+nothing was received, and a handshake costs less than rows in doubt.
 """
 
 import asyncio
@@ -51,9 +51,15 @@ _REFUSE_AS_A_WHOLE = frozenset({401, 403, 413})
 _BAD_ANSWERS = frozenset({Kind.TROUBLE, Kind.UNREADABLE, Kind.PAGE})
 
 _LONGEST_CONNECT = 10.0
-"""Seconds. Lost packets of the handshakes fit in; longer waits only delay the news that a host is away."""
+"""Seconds; enough for lost packets of the handshakes.
+
+Longer waits only delay the error that a host is unreachable.
+"""
 _OF_ALL = 0.9
-"""The most of a request's time that its connection may take: the whole time running out does not say what hung."""
+"""Largest share of a request's time for its connection.
+
+If the total time ran out instead, the error could not name the connection.
+"""
 _LARGEST_ANSWER = 5_000_000
 """Bytes of the answer to an import, which names 100 records at most."""
 
@@ -63,7 +69,7 @@ class Reply(Generic[T]):
     """A usable reply.
 
     Attributes:
-        value: what the `read` function made of the body.
+        value: the result of the `read` function for the body.
         status: HTTP status.
         size: bytes of the body, decompressed.
         sent_at: when the successful attempt began; aware, UTC.
@@ -93,15 +99,18 @@ class _Call(Generic[T]):
 
     @property
     def name(self) -> str:
-        """For logs and errors: no values but page numbers, and no phone number out of a path."""
+        """The request's name for logs and errors.
+
+        Its only values are page numbers, and it has no phone number from a path.
+        """
         page = "".join(f" {key}={self.params[key]}" for key in ("page", "per_page") if key in self.params)
         return f"{self.method} {safe_words(self.path)}{page}"
 
     def may_answer(self, answer: Answer) -> bool:
-        """Whether the body is to be tried as an answer before the status is looked at as a refusal.
+        """Whether to try the body as an answer, before the status counts as a refusal.
 
-        A read answers with 2xx. The status of a partly failed import is not documented, so its counters count
-        on any status (/api-reference/v2/history/import-sends), except where the call as a whole was refused.
+        A read answers with 2xx. The status of a partly failed import is not documented, so its counters are used with
+        any status (/api-reference/v2/history/import-sends), except if the complete call was refused.
         """
         if answer.is_success:
             return True
@@ -115,22 +124,23 @@ class _Call(Generic[T]):
 class TracklyClient:
     """The API of one account, for use as `async with TracklyClient(settings) as client`.
 
-    At most `settings.concurrency` requests are under way. One that waits to be tried again keeps its place, so
-    that a service in trouble meets fewer requests.
+    At most `settings.concurrency` requests are under way. A request that waits for a retry keeps its place, so a
+    service in trouble gets fewer requests.
 
     Attributes:
         requests: attempts made so far.
-        retries: attempts that were made again because one failed.
+        retries: attempts after a failed one.
         timeout_seconds: longest wait for the next bytes of a reply.
 
     Raises:
-        SettingsError: no key is set; the base URL is none; a proxy or certificates of the environment cannot be used.
+        SettingsError: no key is set; the base URL is not valid; a proxy or certificates of the environment cannot be
+            used.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.requests = 0
         self.retries = 0
-        if problem := problem_of_base(settings.base_url):  # settings that were made by hand
+        if problem := problem_of_base(settings.base_url):  # for settings that were built in code
             raise SettingsError(f"TRACKLY_BASE_URL {problem}.", "Correct it.")
         self._base = settings.base_url
         self.host = urlsplit(settings.base_url).netloc
@@ -170,15 +180,16 @@ class TracklyClient:
         Args:
             path: below the base URL, beginning with a slash, escaped.
             params: the query.
-            read: parses the body of a 2xx; raises Unreadable when it is not what was expected.
-            patient: whether a bad answer (5xx, unreadable, a gateway's page) is asked for again; no answer always is.
+            read: parses the body of a 2xx; raises Unreadable if the body is not as expected.
+            patient: whether to retry a bad answer (5xx, unreadable, a gateway's page); a missing answer is always
+                retried.
 
         Raises:
             SettingsError: the reply is marked as deprecated, as those of v1 are.
-            AccessError: 401 or 403, at once.
+            AccessError: 401 or 403, without a retry.
             NotFoundError: 404 or 405.
             RequestError: another refusal, or a redirect.
-            ServiceError: no usable answer within the bounds of retrying.
+            ServiceError: no usable answer within the limits for retries.
         """
 
         def read_body(_: int, body: bytes) -> T:
@@ -201,26 +212,28 @@ class TracklyClient:
         Args:
             path: below the base URL, beginning with a slash.
             body: JSON.
-            read: parses status and body, whatever the status; raises Unreadable when it is not an answer.
-            repeatable: whether the API skips what it already has, so that sending twice does no harm. If not,
+            read: parses status and body, whatever the status; raises Unreadable if the body is not an answer.
+            repeatable: whether the API skips records that it already has, so that sending twice does no harm. If not,
                 only failures that prove that nothing was carried out are retried.
-            most_cuts: after how many attempts a request that is cut off each time is given up, where a smaller one
-                may pass; None to try it as often as any.
-            before: called with the time just before each attempt, which may be long after this call: an earlier
-                attempt was refused, or the pace made it wait. What it raises ends the request; nothing was sent then.
+            most_cuts: number of attempts after which a request that is cut off each time is given up, since a smaller
+                one may pass; None for the usual number.
+            before: called with the time just before each attempt, which may be long after this call, since an earlier
+                attempt was refused or the pace made it wait. If it raises, the request ends and nothing was sent.
 
         Raises:
-            SettingsError: the reply is marked as deprecated, as those of v1 are; not for what may not be repeated.
-            AccessError: 401 or 403, at once.
+            SettingsError: the reply is marked as deprecated, as those of v1 are; not for calls that may not be
+                repeated.
+            AccessError: 401 or 403, without a retry.
             RequestError: another refusal, or a redirect.
             CutOffError: repeatable, and cut off as often as `most_cuts` allows.
-            ServiceError: repeatable: no usable answer within the bounds; else: nothing was carried out.
-            OutcomeUnknown: only if not repeatable: it may or may not have been carried out.
+            ServiceError: if repeatable, no usable answer within the limits for retries; otherwise, nothing was
+                carried out.
+            OutcomeUnknown: only if not repeatable: the call may or may not have been carried out.
         """
         return await self._run(_Call("POST", path, {}, body, repeatable, read, True, most_cuts, before))
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
-        """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
+        """Make attempts until there is a reply or an error; stamina waits, `wait_or_error` decides."""
         what = f"{call.name} at {self.host}"
         attempts = 0
 
@@ -269,7 +282,7 @@ class TracklyClient:
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
 
     async def _attempt(self, call: _Call[T], number: int) -> Reply[T]:
-        """One request and its reply, or a Failure."""
+        """Send one request and return its reply, or raise a Failure."""
         await self._pace.turn()
         carrier = self._reused if call.repeatable else self._fresh
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
@@ -302,7 +315,7 @@ def _limits(settings: Settings, total_seconds: float) -> Limits:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    """What every request says; made when it is needed, so that the key stands in no attribute of ours."""
+    """Return the headers of every request; built when needed, so that no attribute of ours holds the key."""
     return {
         "X-Api-Key": settings.require_key(),
         "Accept": "application/json",
@@ -311,7 +324,7 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 
 def _value(call: _Call[T], answer: Answer, received_at: datetime) -> T:
-    """What the reply says, or a Failure."""
+    """Return the value of the reply, or raise a Failure."""
     if call.may_answer(answer):
         try:
             return call.read(answer.status, answer.body)

@@ -1,6 +1,6 @@
-"""How one attempt at a request can fail, and what each way proves.
+"""The ways in which an attempt at a request can fail, and what each proves.
 
-    BARRED          nothing was sent, and another attempt would meet the same: a certificate, a proxy's log-in
+    BARRED          nothing was sent, and another attempt would fail in the same way: a certificate, a proxy's log-in
     UNREACHABLE     nothing of the request can have been carried out: it never left, or never complete
     REFUSED         the API's last word, in its own form
     BUSY            429 in the API's own form: refused for now
@@ -14,9 +14,9 @@
     PAGE_BUSY       429 of a gateway
     PAGE_FINAL      a gateway's page that the same request would meet again: 413, or TLS that it asks for
 
-Only the first four prove that a write was not carried out; that decides whether a write which the API would count
-twice may be sent again. A gateway that gave up waiting may answer with any status, while the account goes on.
-What does not belong here: whether it is tried again (`retries`), and the texts of refusals (`replies.refusals`).
+Only the first four prove that a write was not carried out. This decides whether a write that the API would count
+twice may be sent again. A gateway that gave up waiting may answer with any status while the account continues. What
+does not belong here: whether an attempt is retried (`retries`), and the texts of refusals (`replies.refusals`).
 """
 
 import enum
@@ -26,10 +26,10 @@ from pipelines.errors import TracklySyncError
 
 
 class Unreadable(Exception):  # noqa: N818 - what a reader says of a body, and not an error of the tree
-    """The body is not the JSON expected: cut off, HTML, or of another shape.
+    """Raised if a body is not the expected JSON: cut off, HTML, or of another shape.
 
-    Raised by the `read` functions that are handed to the client; the client turns it into a retry or an
-    error of the tree. Its text is a reason of a few words, without anything out of the body.
+    The `read` functions that the client is given raise it; the client turns it into a retry or an error of the tree.
+    Its text is a short reason without any part of the body.
     """
 
 
@@ -52,7 +52,7 @@ class Kind(enum.Enum):
 
 
 PROOFS_OF_NOTHING_DONE = frozenset({Kind.BARRED, Kind.UNREACHABLE, Kind.REFUSED, Kind.BUSY})
-"""The kinds that prove that the account carried out nothing of the request."""
+"""The kinds that prove that the account did not carry out the request."""
 
 
 class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this room only
@@ -62,12 +62,12 @@ class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this r
         kind: its family.
         reason: a few words for messages and logs, without secrets or personal data.
         retry_after: seconds that the service asked to wait, if it did.
-        error: the error to raise when it is final; None for the usual one.
+        error: the error to raise if the failure is final; None for the usual one.
         status: of the reply, if one came.
 
     Attributes:
-        sent_at: when the attempt began, once it is known.
-        seconds: how long it had lasted when it failed.
+        sent_at: when the attempt began, once known.
+        seconds: duration of the attempt until it failed.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
-"""The three endpoints that take history in, and what they answer.
+"""The three endpoints that import history, and their answers.
 
-A call of at most 1,000 records is partly carried out as a matter of course: the answer counts, and names at most
-100 of the records that failed. What does not belong here: how rows become chunks, and what becomes of a row
-(the push engine).
+A call has at most 1,000 records, and some of them may fail: the answer has counts, and names at most 100 of the
+records that failed. What does not belong here: how rows become chunks, and the outcomes of rows (the push engine).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,13 +28,13 @@ MAX_NAMED_ERRORS = 100
 
 
 class RecordError(msgspec.Struct, frozen=True):
-    """One record that was not taken in.
+    """One record that was not imported.
 
     Attributes:
-        index: its place in the call, from 0; None if the answer does not say.
-        id: the id it was sent with (sends only); None if the answer does not say.
-        code: such as "message_not_found" (/api-reference/v2/error-codes); "" if the answer does not say.
-        error: what is kept of the vendor's text (`replies.error_text`); may be "".
+        index: its place in the call, from 0; None if not in the answer.
+        id: the id that was sent (sends only); None if not in the answer.
+        code: such as "message_not_found" (/api-reference/v2/error-codes); "" if not in the answer.
+        error: the part of the vendor's text that is kept (`replies.error_text`); may be "".
     """
 
     index: int | None
@@ -45,14 +44,15 @@ class RecordError(msgspec.Struct, frozen=True):
 
 
 class ImportAnswer(msgspec.Struct, frozen=True):
-    """What an import call did. The counters need not add up to the records sent.
+    """The answer to an import call; its counters need not sum to the number of records sent.
 
     Attributes:
-        success_count: records taken in; None if the answer does not say.
+        success_count: records imported; None if not in the answer.
         error_count: records that failed.
-        duplicates_skipped: records that the account already had; 0 for revenue, where it is not counted.
+        duplicates_skipped: records that the account already had; 0 for revenue, for which the API does not count
+            them.
         invalid_phones: phone numbers refused; whether error_count includes them is not documented.
-        total_revenue: the sum taken in, in the account's currency; revenue only.
+        total_revenue: the sum imported, in the account's currency; revenue only.
         errors: at most MAX_NAMED_ERRORS of the records that failed.
     """
 
@@ -97,29 +97,29 @@ async def post_clicks(
 async def post_revenue(
     client: TracklyClient, body: bytes, before: Callable[[datetime], None] | None = None
 ) -> Reply[ImportAnswer]:
-    """Import revenue; the API does not skip repeats, so only what proves that nothing was done is retried.
+    """Import revenue; the API does not skip repeats, so only failures that prove that nothing was done are retried.
 
     Args:
         client: the account.
         body: as for sends (/api-reference/v2/history/import-revenue).
-        before: as of `TracklyClient.post`.
+        before: as in `TracklyClient.post`.
 
     Raises:
-        OutcomeUnknown: the records may or may not have been taken in.
-        TracklySyncError: as `TracklyClient.post` does; then none was taken in.
+        OutcomeUnknown: the records may or may not have been imported.
+        TracklySyncError: as `TracklyClient.post` does; then no record was imported.
     """
     return await client.post("/history/revenue", body, read_import, repeatable=False, before=before)
 
 
 def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the counters count on any status
-    """Read the answer of an import call, tolerant of everything but the counters.
+    """Read the answer of an import call, strict only about the counters.
 
     Args:
-        status: not looked at: that of a partly failed call is not documented.
-        body: the whole body.
+        status: ignored, since the status of a partly failed call is not documented.
+        body: the complete body.
 
     Raises:
-        Unreadable: not a JSON object, neither success_count nor error_count, or a counter that is no count.
+        Unreadable: not a JSON object, neither success_count nor error_count, or a counter that is not a count.
     """
     found = parse_leniently(body)
     if not isinstance(found, dict):
@@ -143,10 +143,10 @@ _LARGEST_COUNT = 2**31 - 1
 
 
 def _count(found: Mapping[str, Any], name: str) -> int | None:
-    """A counter: nothing is None, and a list counts its items (the shape of invalid_phones is not documented).
+    """Return a counter: None if missing, the length of a list (the shape of invalid_phones is not documented).
 
     Raises:
-        Unreadable: it is something that counts nothing.
+        Unreadable: the value is not a count.
     """
     value = found.get(name)
     if isinstance(value, list):
@@ -160,7 +160,7 @@ def _count(found: Mapping[str, Any], name: str) -> int | None:
 
 
 def _money(value: object) -> Decimal | None:
-    """A number, as such or as text; None for what is none."""
+    """Return an amount from a number or a text; None for other values."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         return None
     number = number_of(str(value))

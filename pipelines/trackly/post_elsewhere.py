@@ -1,6 +1,6 @@
-"""One small message to one address that is not the API's, by httpx: proxies and certificates as for all requests.
+"""Posts a small message to an address other than the API's, with httpx and the usual proxies and certificates.
 
-What does not belong here: what the message says and how long it is waited for (alerts).
+What does not belong here: the message and its time limit (alerts).
 """
 
 import logging
@@ -26,12 +26,12 @@ def post_json(url: str, content: bytes, seconds: float) -> str:
     """Post JSON; redirects are not followed, since a redirected POST becomes a GET, which would look like success.
 
     Args:
-        url: http or https; it may be a secret, and is in no message or log.
+        url: http or https; it may be a secret, so it is in no message or log.
         content: JSON.
         seconds: the longest wait for a connection, and for each part of the reply.
 
     Returns:
-        Why it did not arrive, in a few words without the URL; "" where it did.
+        Why the message did not arrive, in a few words without the URL; "" if it arrived.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL
     route = None
@@ -80,7 +80,7 @@ def _reason(error: Exception, url: str, proxy: Proxy | None) -> str:
 
 
 def _tls_problem(found: Sequence[BaseException], host: str) -> str:
-    """What TLS refused; "" where it is not the cause."""
+    """Return the TLS problem; "" if TLS is not the cause."""
     for cause in found:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return about_certificate(cause, host)[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""A polite ceiling on requests per second. What does not belong here: waiting after failures (`client`)."""
+"""Limits the requests per second. What does not belong here: waiting after failures (`client`)."""
 
 import asyncio
 import time
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 
 class Pace:
-    """Hands out turns that are evenly spaced, never saved up.
+    """Gives turns that are evenly spaced; unused turns are not saved.
 
     Args:
-        per_second: the most turns in a second; 0 means no ceiling.
-        clock: seconds, monotonic.
-        sleep: waits so many seconds.
+        per_second: most turns per second; 0 for no limit.
+        clock: returns monotonic seconds.
+        sleep: waits the given seconds.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Pace:
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Wait for the next turn. Turns are given in the order in which they were asked for."""
+        """Wait for the next turn. Turns are given in the order of the calls."""
         if not self._gap:
             return
         now = self._clock()

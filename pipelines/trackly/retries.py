@@ -1,7 +1,7 @@
-"""Whether a failed attempt is made again, and when; else the error: the one layer that retries.
+"""Decides whether and when a failed attempt is retried, or which error to raise; the only layer that retries.
 
-What does not belong here: how attempts fail (`failures`), and the loop that waits and tries again (`client`). Nothing
-in here reads a clock or touches the network.
+What does not belong here: how attempts fail (`failures`), and the loop that waits and retries (`client`). No function
+here reads a clock or uses the network.
 """
 
 import math
@@ -15,11 +15,13 @@ from pipelines.trackly.failures import PROOFS_OF_NOTHING_DONE, Failure, Kind
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 8.0
 MOST_JITTER = 0.5
-"""Seconds between two attempts where the service asks for no time of its own: from the first on twice as long each
-time, with so much more at most, at random, and never beyond the longest."""
+"""Seconds between two attempts where the service asks for no time of its own.
+
+From the first on twice as long each time, with so much more at most, at random, and never beyond the longest.
+"""
 
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds. A service that asks for more is asked again after this long."""
+"""Seconds; the longest wait if a service asks for more."""
 
 # The most attempts at one request. A host that cannot be reached is given up after about 10 s of waiting, one
 # that answers badly after about 40 s; one that asks to wait is waited for as long as the total bound allows. A page
@@ -42,10 +44,10 @@ _MOST_ATTEMPTS = {
 }
 
 SHORTEST_CUT = 0.3
-"""Seconds. An attempt that fails sooner has not failed because it took long."""
+"""Seconds; an attempt that fails sooner did not fail because it took long."""
 
 _ABOUT_ALL_REQUESTS = frozenset({401, 407, *range(300, 400)})
-"""Statuses that say nothing about the one request: the key, a proxy's log-in, and where the API is."""
+"""Statuses that concern all requests: the key, a proxy's log-in, and the API's address."""
 
 _MAYBE_CUT = frozenset({Kind.TROUBLE, Kind.BROKEN, Kind.UNREADABLE, Kind.PAGE, Kind.PAGE_BUSY})
 
@@ -53,17 +55,17 @@ _MAYBE_CUT = frozenset({Kind.TROUBLE, Kind.BROKEN, Kind.UNREADABLE, Kind.PAGE, K
 def wait_or_error(
     failure: Failure, *, attempts: int, left: float, repeatable: bool, what: str
 ) -> bool | float | TracklySyncError:
-    """Classify a failed attempt: try again, and when, or give up, and with which error.
+    """Decide about a failed attempt: retry, and when, or give up, and with which error.
 
     Args:
         failure: the attempt's failure.
-        attempts: how many have been made, this one included.
-        left: seconds left for retrying this request.
-        repeatable: whether carrying the request out twice is the same as once.
+        attempts: number of attempts so far, this one included.
+        left: seconds left for retries of this request.
+        repeatable: whether carrying out the request twice has the same effect as once.
         what: the request and the host, for the error's message.
 
     Returns:
-        True: after the usual backoff. A number: after so many seconds. Otherwise the error to raise.
+        True: retry after the usual backoff. A number: retry after this many seconds. Otherwise the error to raise.
     """
     if not repeatable and failure.kind not in PROOFS_OF_NOTHING_DONE:
         return OutcomeUnknown(
@@ -80,16 +82,16 @@ def wait_or_error(
 
 
 def was_cut(failure: Failure) -> bool:
-    """Whether an attempt may have failed because it took long, by a time-out on the way, or our own."""
+    """Whether an attempt may have failed because it took long, by a time-out of ours or on the way."""
     return failure.kind in _MAYBE_CUT and failure.seconds >= SHORTEST_CUT
 
 
 def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
-    """The error for a failure that is not tried again, or not any more.
+    """Return the error for a failure that is not retried, or not any more.
 
     Args:
         failure: of the last attempt.
-        attempts: how many there were.
+        attempts: number of attempts.
         what: the request, such as `GET /contacts`.
     """
     if failure.error is not None:
@@ -107,7 +109,7 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
 
 
 def _of_request(failure: Failure, error: TracklySyncError, what: str) -> TracklySyncError:
-    """The error, with the request where that is what was refused, and not all of the way to the API."""
+    """Return the error, with the request's name unless the refusal concerns all requests."""
     about_all = failure.kind in (Kind.BARRED, Kind.DEPRECATED) or failure.status in _ABOUT_ALL_REQUESTS
     if about_all or not isinstance(error, RequestError | AccessError):
         return error
@@ -115,15 +117,15 @@ def _of_request(failure: Failure, error: TracklySyncError, what: str) -> Trackly
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+    """Return the seconds to wait by a Retry-After header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
     Args:
         value: the header, if there was one.
         now: an aware instant.
 
     Returns:
-        1 to LONGEST_RETRY_AFTER seconds. None where the header is absent, malformed, or asks for less than a
-        second: then the usual backoff holds, so that "0" cannot make a tight loop.
+        1 to LONGEST_RETRY_AFTER seconds. None if the header is absent, malformed, or asks for less than a second:
+        then the usual backoff applies, so that "0" cannot cause a tight loop.
     """
     if value is None:
         return None

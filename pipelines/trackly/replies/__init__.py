@@ -1,6 +1,6 @@
-"""What the API's replies say: rows, refusals, and the texts of its errors.
+"""The contents of the API's replies: rows, refusals, and the texts of its errors.
 
-answer ─▶ pages (broken_rows where a row is no JSON) or refusals (lenient_json, error_text)
+answer ─▶ pages (broken_rows if a row is not JSON) or refusals (lenient_json, error_text)
 
 What does not belong here: moving bytes (`trackly.transport`), and the answers to imports (`trackly.imports`).
 """

@@ -1,4 +1,4 @@
-"""What came over the wire. What does not belong here: what it means (`refusals`, `pages`, `trackly.imports`)."""
+"""A reply as received. What does not belong here: what it means (`refusals`, `pages`, `trackly.imports`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        headers: by name; looked up whatever the case.
+        headers: by name, in any case of letters.
         body: decompressed.
     """
 
@@ -20,5 +20,5 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is one of 2xx."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300

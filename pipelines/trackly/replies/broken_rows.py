@@ -1,9 +1,9 @@
-"""Replies with a row that is no JSON: NaN for a number, half an emoji, bytes that are no UTF-8, endless nesting.
+"""Replies with a row that is not JSON: NaN for a number, half an emoji, bytes that are not UTF-8, very deep nesting.
 
-One such row must not hold up the thousand that it came with, nor the whole account: it is put in quotes, so that the
-rest can be read, and is quarantined later as a row that is no object. One that has only halves of characters stays an
-object: they are written out, and a field of ours says so, by which it is quarantined. What does not belong here:
-replies that are cut off or no reply at all; those stay unreadable.
+One such row must not make its page, or the complete account, unreadable. The row is put in quotes, so that the rest
+can be read, and is quarantined later as a row that is not an object. A row that only has halves of characters stays
+an object: the halves are written as escapes, and a field of ours marks the row for quarantine. What does not belong
+here: replies that are cut off or missing; those stay unreadable.
 """
 
 import re
@@ -17,7 +17,7 @@ _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
 )
-"""What a backslash begins; the group is half of a character."""
+"""An escape sequence; the group is half of a character."""
 
 FAULT = "trackly_sync_fault"
 """The field of ours."""
@@ -26,20 +26,20 @@ HALF = "text with half of a character (a lone surrogate)"
 """Its value."""
 
 _OF_ROWS = 2
-"""How deep the array of rows lies, counted in brackets."""
+"""Depth of the rows in a reply, counted in brackets."""
 
 _any = msgspec.json.Decoder(list[msgspec.Raw])
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What is raised for it."""
+"""Errors raised for text that is not JSON."""
 
 
 def without_mark(body: bytes) -> bytes:
-    """A body without the mark of the byte order, which some servers send before the first character."""
+    """Return a body without a byte order mark, which some servers send first."""
     return body.removeprefix(_BOM)
 
 
 def quoted(body: bytes, envelope: str) -> bytes:
-    """A body with every row that is no JSON as a JSON string of its text; the same one where that changes nothing."""
+    """Return a body with each row that is not JSON as a JSON string of its text; the same body if there is none."""
     parts, done = [], 0
     for start, stop in _rows(body, envelope):
         row = body[start:stop]
@@ -51,7 +51,10 @@ def quoted(body: bytes, envelope: str) -> bytes:
 
 
 def _written_out(row: bytes) -> bytes | None:
-    """An object with each half of a character as the text of its escape, and our field; None for other faults."""
+    """Return an object with each half of a character as the text of its escape, and our field.
+
+    None for other faults.
+    """
     found = _ESCAPE.sub(lambda match: b"\\\\" + match[1] if match[1] else match[0], row).strip()
     if not found.startswith(b"{") or not _is_json(found):
         return None
@@ -60,7 +63,7 @@ def _written_out(row: bytes) -> bytes | None:
 
 
 def _rows(body: bytes, envelope: str) -> Iterator[tuple[int, int]]:
-    """Where each row begins and ends, by brackets and quotes alone; nothing where those do not close."""
+    """Yield the beginning and end of each row, found by brackets and quotes; nothing if these do not close."""
     found, start, depth, named = [], -1, 0, b""
     wanted = b'"%b"' % envelope.encode()
     for token in _TOKEN.finditer(body):

@@ -1,9 +1,11 @@
-"""What is kept of the vendor's error texts: for a documented code our own text; else the masked text without quotes.
+"""The part of the vendor's error texts that is kept.
 
-An error may quote what was sent, such as the message or a name in it, and errors go into the ledger, the tables, logs
-and alerts. So a record's error is kept by its code (/api-reference/v2/error-codes), and of a code that is not
-documented only what stands outside of quotation marks and before a colon. What does not belong here: phone numbers,
-which are masked first (`refusals.safe_words`).
+Our text for a documented code, else the masked text without quotes.
+
+An error may quote data that was sent, such as the message or a name in it, and errors go into the ledger, the tables,
+logs and alerts. So a record's error is kept by its code (/api-reference/v2/error-codes). For an undocumented code,
+only the text outside of quotation marks and before a colon is kept. What does not belong here: phone numbers, which
+are masked first (`refusals.safe_words`).
 """
 
 import re
@@ -24,7 +26,7 @@ TEXTS = {
     "contact_not_found": "its contact is not in the account",
     "save_error": "the account could not save it",
 }
-"""What is kept of a record's error, by the documented code."""
+"""Our texts for a record's error, by documented code."""
 
 _PAIRS = [
     ('"', '"'),
@@ -35,23 +37,23 @@ _PAIRS = [
     ("\u00ab", "\u00bb"),
 ]
 _QUOTED = re.compile(
-    "|".join(  # an apostrophe within a word opens nothing; what is not closed goes on to the end
+    "|".join(  # an apostrophe within a word opens no quote; a quote that is not closed goes on to the end
         rf"(?<!\w){re.escape(begin)}.*?(?:{re.escape(end)}(?!\w)|$)" for begin, end in _PAIRS
     )
 )
 
 
 def without_quotes(text: str) -> str:
-    """A line without what it quotes."""
+    """Return a line without its quoted parts."""
     return " ".join(_QUOTED.sub("\u2026", text).split())
 
 
 def of_record(code: str, masked: str) -> str:
-    """What is kept of a record's error.
+    """Return the text that is kept of a record's error.
 
     Args:
-        code: the vendor's; "" where there is none.
-        masked: its text, without keys and phone numbers.
+        code: the vendor's; "" if there is none.
+        masked: the vendor's text, without keys and phone numbers.
     """
     if code in TEXTS:
         return TEXTS[code]

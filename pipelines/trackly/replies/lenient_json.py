@@ -1,6 +1,6 @@
-"""One JSON document read as far as it makes sense, for answers that are too dear to be thrown away.
+"""Reads a JSON document leniently, for answers that are too important to discard.
 
-What does not belong here: pages of rows, which are checked in one pass and salvaged by row (`pages`, `broken_rows`).
+What does not belong here: pages of rows, which are checked in one pass and repaired by row (`pages`, `broken_rows`).
 """
 
 import json
@@ -21,7 +21,7 @@ def parse_leniently(body: bytes) -> Any:
     Numbers with a fraction become Decimal, since some are money. A document that is cut off stays unreadable.
 
     Raises:
-        Unreadable: it is no JSON, or not all of it.
+        Unreadable: the body is not JSON, or not complete.
     """
     try:
         return _decoder.decode(body)
@@ -39,7 +39,7 @@ def parse_leniently(body: bytes) -> Any:
 
 
 def number_of(text: str) -> Decimal:
-    """A number, NaN where it is none or beyond all bounds."""
+    """Return a number, or NaN if the text is not a number or too large."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -48,7 +48,7 @@ def number_of(text: str) -> Decimal:
 
 
 def whole_characters(text: str) -> str:
-    """The text without halves of characters, which cannot be written anywhere."""
+    """Return the text without halves of characters, which cannot be encoded."""
     return text.encode(errors="replace").decode()
 
 

@@ -1,8 +1,8 @@
 """Replies that carry rows: one page of a resource, checked as JSON and left unparsed.
 
-The whole body is syntax-checked in one fast pass and the rows are handed on as they came, so that their types
-are decoded once, by the contract of the dataset. What does not belong here: which pages to ask for, and in which
-order (the pull engine), and what rows mean (schemas).
+The complete body is syntax-checked in one fast pass, and the rows are passed on as raw JSON, so that their types are
+decoded once, by the contract of the dataset. What does not belong here: which pages to request, and in which order
+(the pull engine), and what rows mean (schemas).
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ import msgspec
 
 from pipelines.trackly.failures import Unreadable
 
-if TYPE_CHECKING:  # the process that decodes rows asks for none, and httpx takes long to import
+if TYPE_CHECKING:  # a process that only decodes rows needs no client, and httpx takes long to import
     from pipelines.trackly.client import Reply, TracklyClient
 
 _LARGEST = 2**63 - 1
 
 
 class Pagination(msgspec.Struct, frozen=True):
-    """`pagination` of a paged reply (/api-reference/v2/overview); absent where a resource is not paged."""
+    """`pagination` of a paged reply (/api-reference/v2/overview); absent if a resource is not paged."""
 
     page: int | None = None
     per_page: int | None = None
@@ -32,12 +32,12 @@ class Page(msgspec.Struct, frozen=True):
 
     Attributes:
         rows: the JSON array of rows, in UTF-8, exactly as received.
-        page: number of the page, from 1, as the reply says it; None where it says nothing.
-        per_page: most rows of a page; None where the reply says nothing.
-        total: rows in the account that match the query; None where the reply says nothing.
-        total_pages: number of the last page; None where the reply says nothing.
-        other: top-level keys beside the envelope and `pagination`, sorted.
-        absent: whether the rows are null or left out, which is taken for none.
+        page: number of the page in the reply, from 1; None if not given.
+        per_page: most rows of a page; None if not given.
+        total: rows in the account that match the query; None if not given.
+        total_pages: number of the last page; None if not given.
+        other: top-level keys other than the envelope and `pagination`, sorted.
+        absent: whether the rows are null or missing, which counts as no rows.
     """
 
     rows: bytes
@@ -50,18 +50,18 @@ class Page(msgspec.Struct, frozen=True):
 
 
 NO_PAGINATION = msgspec.Raw(b"null")
-"""In place of the object where a reply has none."""
+"""Stands for the object if a reply has no pagination."""
 
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_page(envelope: str) -> Callable[[bytes], Page]:
-    """A reader of pages whose rows stand under the key `envelope`, for `TracklyClient.get`.
+    """Return a reader of pages whose rows are under the key `envelope`, for `TracklyClient.get`.
 
-    The reader raises Unreadable for a body that is not JSON or cut off, or with rows that are not an array. Rows
-    that are null are none, and so are rows that are left out, where the reply says by its pagination that there are
-    none or has nothing else to say. Unknown keys are tolerated and named in `other`, and a pagination that makes no
-    sense is taken for none: no page is believed on its word alone.
+    The reader raises Unreadable for a body that is not JSON or cut off, or with rows that are not an array. Rows that
+    are null count as no rows. So do missing rows, if the pagination says that there are none or the reply has no
+    other keys. Unknown keys are accepted and named in `other`. A pagination that makes no sense counts as missing,
+    since the scan does not trust a page's own numbers.
     """
 
     def read(body: bytes) -> Page:
@@ -79,15 +79,15 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
 
 
 def _taken_apart(body: bytes, envelope: str) -> tuple[dict[str, msgspec.Raw], bytes, Pagination]:
-    """A body's top level, its rows ("null" where there are none), and its pagination.
+    """Return a body's top level, its rows ("null" if there are none), and its pagination.
 
     Raises:
-        Unreadable: it is no JSON object.
+        Unreadable: the body is not a JSON object.
     """
     try:
         found = _top_level.decode(body)
         rows = bytes(found.get(envelope, NO_PAGINATION))
-        rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
+        rows.decode("utf-8")  # raw values are not checked for UTF-8, and JSON is UTF-8 (RFC 8259, 8.1)
         return found, rows, read_pagination(found.get("pagination", NO_PAGINATION))
     except msgspec.ValidationError as problem:
         raise Unreadable(f"the JSON is of another shape: {problem}") from None
@@ -111,8 +111,8 @@ async def get_page(
     Args:
         client: the account.
         path: of the resource, such as "/contacts".
-        envelope: the key that the rows stand under, such as "contacts".
-        page: number of the page, from 1; None leaves it out, for resources without pages.
+        envelope: the key of the rows, such as "contacts".
+        page: number of the page, from 1; None to omit it, for resources without pages.
         per_page: most rows; at most 1000 for contacts and 100 elsewhere (/api-reference/v2/overview).
         filters: further query parameters, such as status="active".
 
@@ -125,7 +125,7 @@ async def get_page(
 
 
 def read_pagination(raw: msgspec.Raw) -> Pagination:
-    """The `pagination` of a reply; one that makes no sense is taken for none."""
+    """Return the `pagination` of a reply; empty if it makes no sense."""
     found = msgspec.json.decode(raw)
     if not isinstance(found, dict):
         return Pagination()
@@ -133,7 +133,7 @@ def read_pagination(raw: msgspec.Raw) -> Pagination:
 
 
 def _count(value: Any) -> int | None:
-    """A number of rows or of a page, also written as text or with a decimal point."""
+    """Return a number of rows or of a page, also if written as text or with a decimal point."""
     try:
         number = None if isinstance(value, bool) else int(value)
     except (ValueError, TypeError, OverflowError):

@@ -1,9 +1,9 @@
-"""What the vendor says no with: statuses and error bodies, turned into errors of our tree.
+"""Refusals of the API: statuses and error bodies, turned into errors of our tree.
 
-An error body has `error` always, `code` mostly, `message` sometimes (/api-reference/v2/error-codes). Everything else
-that is no answer comes from something on the way: a gateway, a proxy, a load balancer. Such a page says nothing about
-what the account did. What does not belong here: whether to try again (failures.py). Messages quote the vendor's text,
-shortened, with keys and phone numbers masked and without what it quotes; nothing else of a body reaches a message.
+An error body always has `error`, mostly `code`, sometimes `message` (/api-reference/v2/error-codes). Any other body
+that is not an answer comes from a gateway, a proxy or a load balancer on the way. Such a page does not show what the
+account did. Messages contain the vendor's text, shortened, with keys and phone numbers masked and without quoted
+parts; no other part of a body gets into a message. What does not belong here: whether to retry (retries.py).
 """
 
 import re
@@ -33,14 +33,20 @@ _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")
 _PHONE = re.compile(r"(?<![0-9A-Za-z])(?:\+|%2B)?\d(?:[ ().-]{0,2}\d){6,}(?![0-9A-Za-z])", re.IGNORECASE)
 _LIMIT = re.compile(r"10{6,}(?:\.0+)?")
-"""A power of ten, such as the largest amount. No phone number: after country code 1 no area code begins with 0."""
+"""A power of ten, such as the largest amount. It is not a phone number.
+
+After country code 1, no area code begins with 0.
+"""
 
 _BASE_URL_REMEDY = "Check that TRACKLY_BASE_URL ends in /api/v2."
 _ON_THE_WAY = "Look at the proxies and gateways on the way, and check that TRACKLY_BASE_URL ends in /api/v2."
 
 _CODE = re.compile(r"[a-z][a-z0-9_]*")
 _FIELDS = frozenset({"error", "code", "message", "success"})
-"""All that an error body of the vendor has; others, such as Spring's or an OAuth proxy's, have `error` among more."""
+"""All fields of the vendor's error bodies.
+
+Other bodies with `error`, such as Spring's or an OAuth proxy's, have more.
+"""
 
 _WANTS_TLS = (
     b"The plain HTTP request was sent to HTTPS port",  # nginx
@@ -64,7 +70,7 @@ class VendorError(msgspec.Struct, frozen=True):
 
 
 def safe_words(text: str) -> str:
-    """One line of at most 200 characters, with keys and phone numbers masked, and no NUL character."""
+    """Return one line of at most 200 characters, with keys and phone numbers masked, without NUL characters."""
     line = _PHONE.sub(_unless_limit, _KEY.sub("[key]", " ".join(text.replace("\0", " ").split())))
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
@@ -74,10 +80,10 @@ def _unless_limit(found: re.Match[str]) -> str:
 
 
 def vendor_error(body: bytes, content_type: str | None = None) -> VendorError | None:
-    """The vendor's text in an error body, masked; None if the body is not in the vendor's form.
+    """Return the vendor's text in an error body, masked; None if the body is not in the vendor's form.
 
-    That form is a JSON object with a text under `error`, and either a code as the vendor writes them or nothing but
-    the documented fields; its content type, where there is one, is JSON.
+    The vendor's form is a JSON object with a text under `error`, and either a code in the vendor's style or only
+    documented fields. Its content type, if any, is JSON.
 
     Args:
         body: of the reply.
@@ -107,7 +113,7 @@ def _masked(value: Any) -> str:
 
 
 def failure_of(answer: Answer, now: datetime) -> Failure:
-    """What a reply means that is not an answer.
+    """Return the failure for a reply that is not an answer.
 
     Args:
         answer: the reply, not 2xx.
@@ -129,14 +135,14 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
 
 
 def deprecated(answer: Answer, host: str) -> Failure | None:
-    """What a reply means that is marked as those of v1 are (/api-reference/v2/migration-guide); None for others.
+    """Return the failure for a reply marked as v1 (/api-reference/v2/migration-guide); None for other replies.
 
-    v1 has no lists, offers, revenue or imports, and says that it took contacts which it does not keep: nothing that
-    it answers may be counted.
+    v1 has no lists, offers, revenue or imports, and confirms contacts that it does not keep. So no answer of v1 may
+    be used.
 
     Args:
         answer: the reply, of any status.
-        host: that it came from.
+        host: the host that sent it.
     """
     marks = (answer.headers.get(name, "") for name in ("X-API-Deprecated", "Deprecation"))
     if all(mark.strip().lower() in ("", "false", "?0") for mark in marks):
@@ -150,7 +156,7 @@ def deprecated(answer: Answer, host: str) -> Failure | None:
 
 
 def _of_a_gateway(answer: Answer, reason: str, wait: float | None) -> Failure:
-    """A reply that is not in the API's own form: it proves nothing about the request."""
+    """Return the failure for a reply that is not in the API's own form; it proves nothing about the request."""
     status = answer.status
     error = _about_tls(answer.body) if status == 400 else None
     kind = Kind.PAGE_FINAL if status == 413 or error else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
@@ -159,7 +165,7 @@ def _of_a_gateway(answer: Answer, reason: str, wait: float | None) -> Failure:
 
 
 def proxy_log_in(proxy: str = "") -> AccessError:
-    """The error where a proxy asks for a user and a password, or refuses those that it was given."""
+    """Return the error for a proxy that asks for a user and a password, or refuses them."""
     return AccessError(
         f"The proxy {proxy}".rstrip() + " asks for a log-in (status 407); Trackly was not reached.",
         "Set the proxy with its user and password: HTTPS_PROXY=http://user:password@host:port",
@@ -167,7 +173,7 @@ def proxy_log_in(proxy: str = "") -> AccessError:
 
 
 def _about_tls(page: bytes) -> TracklySyncError | None:
-    """The error where a server's page for 400 says that it wants TLS, or a certificate; None where it does not."""
+    """Return the error if a server's page for 400 asks for TLS or a certificate; None otherwise."""
     if any(text in page for text in _WANTS_TLS):
         return ServiceError(
             "The host of TRACKLY_BASE_URL speaks TLS on this port.", "Write https:// in TRACKLY_BASE_URL."
@@ -181,7 +187,7 @@ def _about_tls(page: bytes) -> TracklySyncError | None:
 
 
 def _of_a_page(status: int, location: str | None) -> TracklySyncError:
-    """The error for a reply that a gateway has made, or something unknown."""
+    """Return the error for a reply that comes from a gateway or an unknown source."""
     page = (
         f"A proxy or gateway on the way answered with a page of its own (status {status}), and not Trackly."
     )
@@ -239,6 +245,6 @@ def _forbidden(vendor: VendorError, reason: str) -> AccessError:
 
 
 def _origin(location: str | None) -> str:
-    """Scheme and host only: a path or a query may carry anything."""
+    """Return only scheme and host, since a path or a query may hold secrets."""
     found = re.match(r"https?://[\w.\-:\[\]]+", location or "")
     return found.group() if found else "another path"

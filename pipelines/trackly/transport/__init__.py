@@ -1,6 +1,6 @@
-"""Bytes to the API and back: connections, by which way they go, and what their failures mean.
+"""Bytes to and from the API: connections, their route, and the meaning of their failures.
 
 route (proxies, certificates) ─▶ connections ─▶ bodies (bounded); connection_errors, diagnosis
 
-What does not belong here: retries (`trackly.client`), and what a reply says (`trackly.replies`).
+What does not belong here: retries (`trackly.client`), and the contents of replies (`trackly.replies`).
 """

@@ -1,6 +1,7 @@
-"""Bodies of replies, read with a limit that also holds while they are decompressed.
+"""Reads bodies of replies with a limit that also applies during decompression.
 
-A few megabytes of gzip can hold gigabytes. What does not belong here: what a body says (`replies.pages`, `imports`).
+A few megabytes of gzip can hold gigabytes. What does not belong here: the contents of a body (`replies.pages`,
+`imports`).
 """
 
 import zlib
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterable
 from pipelines.trackly.failures import Failure, Kind
 
 ACCEPTED = "gzip, deflate"
-"""The compressions that are asked for, and the only ones that are read."""
+"""The compressions that are requested, and the only ones that are accepted."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -18,13 +19,13 @@ async def read_body(chunks: AsyncIterable[bytes], encoding: str, length: int | N
     """Read a body to its end.
 
     Args:
-        chunks: as they come.
+        chunks: the chunks as they arrive.
         encoding: the Content-Encoding header; "" for none.
-        length: what the head says of the body's length, if it does.
-        limit: the most bytes that the body may have, compressed or not.
+        length: the length in the reply's head, if given.
+        limit: most bytes of the body, compressed or not.
 
     Raises:
-        Failure: TOO_LONG as soon as the limit is passed; UNREADABLE where the compression is damaged or unknown.
+        Failure: TOO_LONG as soon as the limit is passed; UNREADABLE if the compression is damaged or unknown.
     """
     coding = encoding.strip().lower()
     if length is not None and length > limit:
@@ -50,7 +51,7 @@ async def read_body(chunks: AsyncIterable[bytes], encoding: str, length: int | N
 
 
 class _Inflater:
-    """Decompresses bit by bit, and stops where it would be more than the limit."""
+    """Decompresses in steps, and stops before the limit is passed."""
 
     def __init__(self, limit: int, *, gzip: bool) -> None:
         self._limit, self._left = limit, limit
@@ -59,10 +60,10 @@ class _Inflater:
         self._parts: list[bytes] = []
 
     def take(self, chunk: bytes) -> None:
-        """Take the next bytes as they came."""
+        """Decompress the next bytes."""
         while chunk:
             if self._stream is None:
-                # "deflate" is meant to have zlib's head, and some servers leave it out
+                # "deflate" should have zlib's header, but some servers omit it
                 has_head = chunk[0] & 0x0F == zlib.DEFLATED
                 self._stream = zlib.decompressobj(zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS)
             content = self._stream.decompress(chunk, self._left + 1)
@@ -73,14 +74,14 @@ class _Inflater:
             chunk = self._stream.unconsumed_tail
             if self._stream.eof:
                 chunk = self._stream.unused_data.lstrip(b"\0") if self._gzip else b""
-                if chunk:  # one gzip after another is one document
+                if chunk:  # several gzip streams in a row are one document
                     self._stream = zlib.decompressobj(_GZIP)
 
     def end(self) -> bytes:
-        """The whole body.
+        """Return the complete body.
 
         Raises:
-            zlib.error: it is not all there.
+            zlib.error: the body is not complete.
         """
         if self._parts and self._stream is not None and not self._stream.eof:
             raise zlib.error

@@ -1,8 +1,8 @@
-"""Which certificates are trusted, and the message about one that is not.
+"""Trusted certificates, and the error for one that is not trusted.
 
-SSL_CERT_FILE, SSL_CERT_DIR and REQUESTS_CA_BUNDLE name what is trusted, as OpenSSL and requests have it; without them
-it is the system's store. They hold for every host, those of this machine included. What does not belong here: whether
-a request is tried again (failures.py).
+SSL_CERT_FILE, SSL_CERT_DIR and REQUESTS_CA_BUNDLE name the trusted certificates, as in OpenSSL and requests; without
+these variables the system's store is used. They apply to every host, including hosts of this machine. What does not
+belong here: whether a request is retried (retries.py).
 """
 
 import os
@@ -29,13 +29,13 @@ _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 1
 
 
 def tls_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """What a connection by TLS is checked with.
+    """Return the context that checks TLS connections.
 
     Args:
-        environment: where the variables are.
+        environment: the environment variables.
 
     Raises:
-        SettingsError: a variable names what is no file or folder of certificates.
+        SettingsError: a variable does not name a file or folder of certificates.
     """
     named = [(name, value) for name in (*_FILES, *_FOLDERS) if (value := environment.get(name, "").strip())]
     if not named:
@@ -51,7 +51,7 @@ def tls_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 def trusted_by(environment: Mapping[str, str] = os.environ) -> str:
-    """The variables that say which certificates are trusted, for doctor; "" where it is the system's store."""
+    """Return the variables that name trusted certificates, for doctor; "" if the system's store is used."""
     return ", ".join(name for name in (*_FILES, *_FOLDERS) if environment.get(name, "").strip())
 
 
@@ -88,7 +88,7 @@ def _load(context: ssl.SSLContext, name: str, path: Path) -> None:
 
 
 def _load_folder(context: ssl.SSLContext, folder: Path) -> bool:
-    """Trust what a folder holds, whether its files are named by hash, as OpenSSL wants it, or not."""
+    """Trust the certificates of a folder, whether or not its files are named by hash, as OpenSSL requires."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     if any(_HASHED.fullmatch(path.name) for path in files):
         context.load_verify_locations(capath=folder)
@@ -98,17 +98,17 @@ def _load_folder(context: ssl.SSLContext, folder: Path) -> bool:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError):
-            continue  # a key, a README
+            continue  # such as a key or a README
         found = True
     return found
 
 
 def about_certificate(error: ssl.SSLCertVerificationError, place: str) -> tuple[str, str]:
-    """What is wrong with a certificate and what to do, in one line each.
+    """Return the problem with a certificate and the remedy, in one line each.
 
     Args:
         error: of the handshake.
-        place: host and port that were connected to.
+        place: host and port of the connection.
     """
     code = getattr(error, "verify_code", 0)
     if code in (_EXPIRED, _NOT_YET_VALID):
@@ -128,14 +128,14 @@ def about_certificate(error: ssl.SSLCertVerificationError, place: str) -> tuple[
 
 
 def tls_words(error: BaseException) -> str:
-    """A few words on a handshake that failed for another reason."""
+    """Return a short reason for a handshake that failed for another cause."""
     reason = str(getattr(error, "reason", None) or "no reason given")
     hint = ", perhaps since the host demands a client certificate" if "HANDSHAKE_FAILURE" in reason else ""
     return f"TLS failed: {reason.replace('_', ' ').lower()}{hint}"
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it."""
+    """Yield an error and all its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -1,8 +1,8 @@
-"""What an exception of the connection means: the project's own failures out of aiohttp's.
+"""Turns aiohttp's exceptions into the project's own failures.
 
-Only what happens before the body begins to leave proves that nothing was carried out: no connection, no TLS, a proxy
-that does not let the request through. All that comes later may come after the account has received, and carried out,
-the whole request. What does not belong here: what to do about a failure (`trackly.failures`).
+Only a failure before the body begins to leave proves that nothing was carried out: no connection, no TLS, a proxy
+that does not let the request through. Any later failure may come after the account has received and carried out the
+complete request. What does not belong here: what to do about a failure (`trackly.failures`).
 """
 
 import re
@@ -20,12 +20,12 @@ from pipelines.trackly.transport.certificates import about_certificate, causes, 
 from pipelines.trackly.transport.proxies import Proxy
 
 WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
-_FINAL_BY_PROXY = 500  # below, the proxy refuses; from here on it could not reach the host
+_FINAL_BY_PROXY = 500  # below this status the proxy refuses; from here on it could not reach the host
 
 
 @dataclass(slots=True)
 class Sent:
-    """How far an attempt got.
+    """The progress of an attempt.
 
     Attributes:
         body_began: whether a byte of the body may have left.
@@ -35,13 +35,13 @@ class Sent:
 
 
 def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy | None) -> Failure:
-    """What an exception of an attempt means.
+    """Return the failure for an exception of an attempt.
 
     Args:
         error: one of WIRE_ERRORS.
         sent: how far the attempt got.
         place: host and port of the API.
-        proxy: that the request went through, if any.
+        proxy: the proxy of the request, if any.
     """
     if sent.body_began:
         return _after(error)
@@ -55,11 +55,11 @@ def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy |
             return barred(problem)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Failure(Kind.UNREACHABLE, _words_before(error))
-    return _after(error)  # of a read, or of a write that had no time to begin
+    return _after(error)  # a read, or a write that had no time to begin
 
 
 def is_puzzling(error: BaseException) -> bool:
-    """Whether a look at the port may tell more: a connection or a handshake that ended or hung without a reason."""
+    """Whether a diagnosis of the port may help: a connection or a handshake ended or hung without a reason."""
     found = list(causes(error))
     if any(isinstance(cause, aiohttp.ClientConnectorDNSError | ConnectionRefusedError) for cause in found):
         return False
@@ -71,12 +71,12 @@ def is_puzzling(error: BaseException) -> bool:
 
 
 def barred(error: TracklySyncError) -> Failure:
-    """A failure that another attempt would meet again, before anything was sent."""
+    """Return a failure before anything was sent that another attempt would repeat."""
     return Failure(Kind.BARRED, error.message, error=error)
 
 
 def tls_problem(error: ssl.SSLError, place: str) -> TracklySyncError | None:
-    """The error for TLS that cannot work with this host, however often it is tried; None for others."""
+    """Return the error if TLS cannot work with this host, however often it is tried; None otherwise."""
     reason = str(error.reason or "")
     if "CERTIFICATE_REQUIRED" in reason:
         return ServiceError(
@@ -89,7 +89,7 @@ def tls_problem(error: ssl.SSLError, place: str) -> TracklySyncError | None:
 
 
 def no_tls(place: str) -> ServiceError:
-    """The error for https to a port that speaks plain HTTP, or something else."""
+    """Return the error for https to a port that speaks plain HTTP, or another protocol."""
     return ServiceError(
         f"{place} does not speak TLS.",
         "Check the port in TRACKLY_BASE_URL; for an account on this machine, write http:// instead of https://.",
@@ -97,7 +97,7 @@ def no_tls(place: str) -> ServiceError:
 
 
 def only_tls(place: str) -> ServiceError:
-    """The error for plain HTTP to a port that speaks TLS."""
+    """Return the error for plain HTTP to a port that speaks TLS."""
     return ServiceError(
         f"{place} speaks TLS, and TRACKLY_BASE_URL begins with http://.",
         "Write https:// in TRACKLY_BASE_URL.",
@@ -105,19 +105,19 @@ def only_tls(place: str) -> ServiceError:
 
 
 def _of_proxy(error: BaseException, proxy: Proxy) -> Failure | None:
-    """What keeps a request from going through a proxy; None where it is not the proxy's doing."""
+    """Return the failure if the proxy prevented a request; None if the proxy is not the cause."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused_by_proxy(error.status, proxy)
-    # the only name that is looked up here is the proxy's, which looks up the API's
+    # only the proxy's name is looked up here; the proxy looks up the API's
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientConnectorDNSError):
         return _no_way_through(f"the proxy {proxy.place} cannot be reached: {_words_before(error)}")
-    if isinstance(error, aiohttp.ConnectionTimeoutError):  # of the proxy, or of what it connects to
+    if isinstance(error, aiohttp.ConnectionTimeoutError):  # of the proxy, or of the host behind it
         return _no_way_through(f"no connection through the proxy {proxy.place} within the time-out")
     return None
 
 
 def _refused_by_proxy(status: int, proxy: Proxy) -> Failure:
-    """What a proxy's answer to CONNECT means; the host has not seen the request."""
+    """Return the failure for a proxy's answer to CONNECT; the host has not seen the request."""
     if status == 407:
         return barred(proxy_log_in(proxy.place))
     if status < _FINAL_BY_PROXY:
@@ -140,14 +140,14 @@ def _no_way_through(reason: str) -> Failure:
 
 
 def _of_tls(error: BaseException) -> Iterator[ssl.SSLError]:
-    """What OpenSSL says; aiohttp's own errors look like it and know less."""
+    """Yield OpenSSL's errors; aiohttp's own errors are similar but have fewer details."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, aiohttp.ClientError):
             yield cause
 
 
 def _words_before(error: BaseException) -> str:
-    """Why there is no connection."""
+    """Return the reason why there is no connection."""
     found = list(causes(error))
     if any(isinstance(cause, aiohttp.ClientConnectorDNSError) for cause in found):
         return "the host name was not found"
@@ -161,18 +161,18 @@ def _words_before(error: BaseException) -> str:
 
 
 def _after(error: BaseException) -> Failure:
-    """A request that ended without a complete reply."""
+    """Return the failure for a request that ended without a complete reply."""
     head = any(isinstance(cause, http_exceptions.BadHttpMessage) for cause in causes(error))
-    # a body in chunks that is cut off is malformed to aiohttp too
+    # for aiohttp, a chunked body that is cut off is malformed too
     body = any(isinstance(cause, http_exceptions.PayloadEncodingError) for cause in causes(error))
     return Failure(Kind.MALFORMED if head and not body else Kind.BROKEN, _words_after(error))
 
 
 def _words_after(error: BaseException) -> str:
-    """Why a request ended without a complete reply; aiohttp's own text may hold the URL, and so a phone number."""
+    """Return why a request ended without a complete reply; aiohttp's text may hold the URL with a phone number."""
     found = list(causes(error))
     malformed = [cause for cause in found if isinstance(cause, http_exceptions.HttpProcessingError)]
-    if malformed:  # the deepest one knows why
+    if malformed:  # the innermost error has the reason
         return f"the reply is not proper HTTP: {_of_http(malformed[-1])}"
     if any(isinstance(cause, TimeoutError) for cause in found):
         return "the reply did not come within the time-out"
@@ -188,6 +188,6 @@ def _of_http(error: http_exceptions.HttpProcessingError) -> str:
         case http_exceptions.BadStatusLine():
             return "it does not begin with a status"
         case _:
-            # its first words are llhttp's own, what follows them may quote the reply
+            # its first words are llhttp's; the rest may quote the reply
             words = re.match(r"(?:b')?([A-Z][A-Za-z' -]{6,58})", str(error.message))
             return words[1].strip(" -'") if words else "its head is malformed"

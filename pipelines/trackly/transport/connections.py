@@ -1,8 +1,7 @@
-"""Connections to the API, by aiohttp: kept alive for the bulk, or one for each request.
+"""Connections to the API with aiohttp: kept alive, or one for each request.
 
-One carrier serves one base URL. It says what it knows of a request that failed in the project's own terms
-(`connection_errors`) and repeats nothing: that is for the client. What does not belong here: what a reply means
-(`replies`).
+One carrier serves one base URL. It raises failures of the project for requests that failed (`connection_errors`) and
+retries nothing; the client does. What does not belong here: what a reply means (`replies`).
 """
 
 import asyncio
@@ -29,24 +28,24 @@ from pipelines.trackly.transport.proxies import Proxy
 from pipelines.trackly.transport.route import Route
 
 _READ_AHEAD = 1 << 20
-"""Bytes of a reply that may wait to be read: a page of 1,000 contacts fits, so that the socket is never paused."""
+"""Bytes of a reply that may be buffered: a page of 1,000 contacts fits, so that the socket is not paused."""
 
 _WRITE_AT_ONCE = 1 << 16
-"""Bytes of a body that are written before other requests have a turn."""
+"""Bytes of a body that are written before other requests get a turn."""
 
 _LONGEST_HEADER, _MOST_HEADERS = 1 << 16, 1_000
-"""Of a reply's head; ordinary servers send up to 16 KiB."""
+"""Limits for a reply's head; ordinary servers send up to 16 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a carrier's requests may take.
+    """Limits for a carrier's requests.
 
     Attributes:
-        connections: how many at most.
+        connections: most connections.
         connect_seconds: longest wait for a connection, with TLS and a proxy's tunnel.
         silence_seconds: longest wait for the next bytes of a reply.
-        total_seconds: longest time of one request in all, also where its reply never falls silent.
+        total_seconds: longest total time of one request, also if its reply keeps arriving.
         page_bytes: largest body of a reply to a read, decompressed.
         answer_bytes: the same for the answer to a write.
     """
@@ -64,9 +63,9 @@ class Carrier:
 
     Args:
         base_url: of the API.
-        route: how it is reached.
+        route: how the API is reached.
         headers: sent with every request.
-        limits: see there.
+        limits: see `Limits`.
         keep: whether connections are kept alive; if not, each serves one request.
     """
 
@@ -83,7 +82,7 @@ class Carrier:
         self._is_known = False
 
     async def send(self, method: str, url: str, body: bytes | None) -> Answer:
-        """Send a request and read the whole reply; redirects are not followed.
+        """Send a request and read the complete reply; redirects are not followed.
 
         Args:
             method: GET or POST.
@@ -91,7 +90,7 @@ class Carrier:
             body: JSON, if any.
 
         Raises:
-            Failure: no reply, or one that cannot be read.
+            Failure: there is no reply, or it cannot be read.
         """
         sent = Sent()
         try:
@@ -122,23 +121,27 @@ class Carrier:
                 )
             except Failure as failure:
                 failure.status = reply.status
-                reply.close()  # what is left of it is not worth reading
+                reply.close()  # the rest of it is not needed
                 raise
         return Answer(reply.status, reply.headers, content)
 
     def _headers_for(self, body: bytes | None) -> dict[str, str]:
-        """What is sent to the API. The session has no headers: aiohttp would give them to the proxy, the key too."""
+        """Return the headers for the API.
+
+        The session has none, since aiohttp would send them to the proxy, including the key.
+        """
         headers = dict(self._headers)
         if body is not None:
             headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        if self._route.tls is None:  # there is no tunnel, so that the request itself is what the proxy reads
+        if self._route.tls is None:  # there is no tunnel, so the proxy reads the request itself
             headers |= _log_in(self._route.proxy)
         return headers
 
     async def _diagnosed(self, failure: Failure, error: BaseException) -> Failure:
-        """The failure, or a clearer one where a look at the port explains it, which is done once.
+        """Return the failure, or a clearer one if a diagnosis of the port explains it; the diagnosis runs once.
 
-        Not through a proxy, and not where a request may not be repeated: there nothing but its own fate counts.
+        No diagnosis through a proxy, or for a request that may not be repeated: there, only the request's own failure
+        counts.
         """
         if self._is_known or not self._keep or self._route.proxy is not None:
             return failure
@@ -149,7 +152,7 @@ class Carrier:
         return failure if problem is None else barred(problem)
 
     def _open(self) -> aiohttp.ClientSession:
-        """The session, opened by the first request, since that is where the event loop runs."""
+        """Return the session, opened by the first request, since the event loop runs there."""
         if self._session is None:
             limits = self._limits
             connector = aiohttp.TCPConnector(
@@ -162,7 +165,7 @@ class Carrier:
                     connect=limits.connect_seconds,
                     sock_read=limits.silence_seconds,
                 ),
-                trust_env=False,  # neither proxies, which are resolved in one place, nor ~/.netrc
+                trust_env=False,  # no proxies, which `proxies` resolves, and no ~/.netrc
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Content-Type",),
                 auto_decompress=False,
@@ -182,46 +185,46 @@ class Carrier:
 
 
 class _Response(aiohttp.ClientResponse):
-    """A reply whose connection is gone as soon as it is closed.
+    """A reply whose connection ends as soon as the reply is closed.
 
-    aiohttp's `close` of a TLS connection waits for the other side's goodbye, half a minute where a gateway gives
-    none. Each call of revenue has a connection of its own, so that they would pile up.
+    aiohttp's `close` of a TLS connection waits for the other side's closing message, half a minute if a gateway sends
+    none. Each call of revenue has a connection of its own, so these connections would accumulate.
     """
 
     _transport: asyncio.BaseTransport | None = None
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read the head, as aiohttp does, which closes the connection of a request that fails."""
+        """Read the head as aiohttp does; if the request fails, aiohttp closes the connection."""
         self._transport = connection.transport
         return await super().start(connection)
 
     def close(self) -> None:
-        """Close the connection, read or not."""
+        """Close the connection, whether or not the reply was read."""
         super().close()
         self._end()
 
     async def wait_for_close(self) -> None:
-        """Leave the reply, as aiohttp does, and end a connection that is not kept."""
+        """End the reply as aiohttp does, and close a connection that is not kept alive."""
         await super().wait_for_close()
         self._end()
 
     def _end(self) -> None:
         transport = self._transport
         if isinstance(transport, asyncio.WriteTransport) and transport.is_closing():
-            # closed twice, a TLS transport has let go of its protocol, which Python 3.11.2 (Debian 12) then misses
+            # after a second close, a TLS transport has no protocol, and Python 3.11.2 (Debian 12) fails
             with suppress(AttributeError):
                 transport.abort()
 
 
 async def _noted(body: bytes, sent: Sent) -> AsyncIterator[bytes]:
-    """The body, bit by bit; aiohttp asks for the first one when it has a connection and the head is ready."""
+    """Yield the body in parts; aiohttp requests the first part when it has a connection and the head is ready."""
     sent.body_began = True
     for start in range(0, len(body), _WRITE_AT_ONCE):
         yield body[start : start + _WRITE_AT_ONCE]
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a read whose connection had been closed: only the client retries."""
+    """Prevent aiohttp from repeating a read whose connection was closed, since only the client retries."""
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):

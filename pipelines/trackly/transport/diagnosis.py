@@ -1,7 +1,7 @@
-"""A look at a port that gives no answer: does it speak TLS, or plain HTTP, or demand a certificate of ours?
+"""Diagnoses a port that gives no answer: does it speak TLS, or plain HTTP, or demand a client certificate?
 
-aiohttp only sees a connection that ends. One or two connections more, once, tell the reader what to change; they
-carry no key and no data. What does not belong here: deciding about a request whose body has left.
+aiohttp only sees that a connection ends. One or two further connections, made once, show the user what to change;
+they carry no key and no data. What does not belong here: deciding about a request whose body has left.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _HEAD = b"HEAD / HTTP/1.0\r\n\r\n"
 
 
 async def diagnose(host: str, port: int, *, tls: bool) -> TracklySyncError | None:
-    """What a look at the port explains.
+    """Return the error that a diagnosis of the port finds, if any.
 
     Args:
         host: of the base URL.
@@ -33,7 +33,7 @@ def _look(
 ) -> TracklySyncError | None:
     try:
         return look(host, port)
-    except (OSError, ValueError):  # it tells no more than it told aiohttp; a host may be no name for TLS
+    except (OSError, ValueError):  # no further information; a host may be invalid as a name for TLS
         return None
 
 
@@ -50,14 +50,14 @@ def _look_for_plain(host: str, port: int) -> TracklySyncError | None:
             return None
     except ssl.SSLError as error:
         return tls_problem(error, place)
-    except TimeoutError:  # perhaps it waits for a line of HTTP
+    except TimeoutError:  # perhaps the server waits for a line of HTTP
         with _connected(host, port) as plain:
             plain.sendall(_HEAD)
             return no_tls(place) if plain.recv(5) == b"HTTP/" else None
 
 
 def _hear_out(secure: ssl.SSLSocket) -> None:
-    """Wait for what a server says by itself once TLS stands: in TLS 1.3, that it misses a certificate."""
+    """Wait for a message of the server after the TLS handshake: in TLS 1.3, that a certificate is missing."""
     with suppress(TimeoutError):
         secure.recv(1)
 
@@ -67,7 +67,7 @@ def _connected(host: str, port: int) -> socket.socket:
 
 
 def _unchecked() -> ssl.SSLContext:
-    """No certificate is checked, since nothing is sent that is worth protecting."""
+    """Return a TLS context that checks no certificate, since no secret is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

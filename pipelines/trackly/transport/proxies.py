@@ -1,7 +1,7 @@
-"""Which proxy a request goes through: one answer for reads, sends, revenue and alerts, out of the usual variables.
+"""Finds the proxy for a request from the usual variables; one rule for reads, sends, revenue and alerts.
 
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in lower or upper case, as curl reads them. Libraries differ in
-what they make of them (networks, ports, a missing scheme), so none of them reads the environment here. What does not
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in lower or upper case, as curl reads them. Libraries interpret these
+variables differently (networks, ports, a missing scheme), so no library reads the environment here. What does not
 belong here: how a connection through a proxy is made (`connections`, `trackly.post_elsewhere`), and what its refusals
 mean (`connection_errors`).
 """
@@ -21,7 +21,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that is spoken to in plain HTTP.
+    """A proxy that is reached by plain HTTP.
 
     Attributes:
         url: scheme, host and port, without log-in.
@@ -47,16 +47,16 @@ class Proxy:
 
 
 def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy for an address; None where it is reached directly.
+    """Return the proxy for an address; None if the address is reached directly.
 
-    Only NO_PROXY makes an exception, for addresses of this machine too, as with curl and requests.
+    Only NO_PROXY makes exceptions, also for addresses of this machine, as with curl and requests.
 
     Args:
         url: http or https.
-        environment: where the variables are.
+        environment: the environment variables.
 
     Raises:
-        SettingsError: a variable that would be used names a kind of proxy that is not supported, or none at all.
+        SettingsError: the variable that applies names an unsupported kind of proxy, or no proxy.
     """
     scheme = urlsplit(url).scheme.lower()
     name, value = _asked_for(scheme, environment)
@@ -71,7 +71,7 @@ def _asked_for(scheme: str, environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _first(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The variable in lower or upper case, whichever says something, and what it says."""
+    """Return the variable that is set, in lower or upper case, and its value."""
     for found in (name.lower(), name):
         if value := environment.get(found, "").strip():
             return found, value
@@ -110,8 +110,8 @@ def _names(entry: str, host: str, port: int) -> bool:
 
     Args:
         entry: `*`, a domain with all below it, `*.domain`, an address or a network, each with a port or without.
-        host: in small letters.
-        port: the one that is asked for.
+        host: in lower case.
+        port: of the request.
     """
     if entry == "*":
         return True

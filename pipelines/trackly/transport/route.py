@@ -1,6 +1,6 @@
-"""How an address is reached: through which proxy, and with which certificates. Resolved once for all requests.
+"""The route to an address: its proxy and its certificates, resolved once for all requests.
 
-What does not belong here: the rules of either (`proxies`, `certificates`).
+What does not belong here: the rules for both (`proxies`, `certificates`).
 """
 
 import ssl
@@ -12,11 +12,11 @@ from pipelines.trackly.transport.proxies import Proxy, proxy_for
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to one address.
+    """The route to one address.
 
     Attributes:
-        proxy: to go through; None to go directly.
-        tls: what certificates are checked with; None for plain HTTP.
+        proxy: the proxy; None for a direct connection.
+        tls: the context that checks certificates; None for plain HTTP.
     """
 
     proxy: Proxy | None
@@ -24,7 +24,7 @@ class Route:
 
 
 def route_to(url: str) -> Route:
-    """The way to an address, by the environment as it is now.
+    """Return the route to an address, by the current environment.
 
     Args:
         url: http or https.
@@ -32,5 +32,5 @@ def route_to(url: str) -> Route:
     Raises:
         SettingsError: a proxy or certificates that the environment names cannot be used.
     """
-    # reading certificates takes a while and is for TLS only
+    # reading certificates takes time and is needed for TLS only
     return Route(proxy_for(url), tls_context() if url.lower().startswith("https:") else None)

@@ -1,8 +1,8 @@
 """Marts: one view per `.sql` file of this folder, in schema `marts` of the warehouse.
 
-They are views: they cost a publish nothing, and are as fresh as the tables. Types and meanings of their columns are
-declared in `schemas.marts`; the queries stand here, and in `macros` what several of them use. What does not belong
-here: tables.
+Marts are views: they add no cost to a publish, and are as fresh as the tables. Types and meanings of their columns
+are declared in `schemas.marts`; the queries stand here, and in `macros` what several of them use. What does not
+belong here: tables.
 """
 
 from collections.abc import Iterator
