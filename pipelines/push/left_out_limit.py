@@ -1,13 +1,13 @@
 """The share of rows left out beyond which a push ends with 3 (TRACKLY_PUSH_LEFT_OUT_SHARE).
 
-What does not belong here: which outcomes are left out (`schemas.values.outcomes`), and what is said of it.
+What does not belong here: which outcomes are left out (`schemas.values.outcomes`), and the messages about it.
 """
 
 from schemas.values.shares import is_beyond
 
 
 def is_over_limit(rows: int, left_out: int, differing: int, limit: float) -> bool:
-    """Whether more rows were left out than may be.
+    """Return whether more rows were left out than the limit allows.
 
     Args:
         rows: rows of the input.

@@ -41,8 +41,8 @@ NO_READING = "no_reading"
 """Our code for rows in doubt that no reading can settle, because their contacts' totals before are not recorded."""
 
 UNREAD = (
-    "by hand: what its contact had before it, and was given since, is not all on record, so that no push can settle"
-    " it; look in Trackly whether the contact has it"
+    "by hand: the contact's totals before this row, or revenue sent to the contact since, are not all recorded, so no"
+    " push can settle it; look in Trackly whether the contact has it"
 )
 """The reason for NO_READING: the row's call was taken over from another record than the ledger, or made by a program
 that read no totals, or calls were taken over since that may be of the same contact."""

@@ -47,7 +47,7 @@ class Doubt:
     Attributes:
         identity: the identity of the row.
         message_id: its send.
-        amount: in the account's currency; None if no record has it.
+        amount: the amount in the account's currency; None if no record has it.
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: no_answer and not_named (the next reading may settle the row), no_reading, contact_gone, ambiguous,

@@ -178,7 +178,7 @@ def push(
         options: see `SendChoices`.
 
     Raises:
-        TracklySyncError: as `intake` and `send` do.
+        TracklySyncError: see `intake` and `send`.
     """
     sources = find_sources(settings, datasets, paths)
     refuse_unread(sources, ignore_unread)

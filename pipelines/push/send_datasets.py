@@ -66,7 +66,7 @@ async def send_all(
     Args:
         settings: the account, and the place of the stages.
         datasets: names out of PUSHED.
-        ledger: open, for the push that holds its locks.
+        ledger: an open ledger, for the push that holds its locks.
         choices: the options of the caller.
         incoming: for stages that are not recorded yet; they are recorded even if the push has to stop.
 
@@ -99,8 +99,8 @@ class _Pushing:
 
     Attributes:
         settings: the account, and the place of the stages.
-        client: open.
-        ledger: open.
+        client: an open client.
+        ledger: an open ledger.
         choices: the options of the caller.
         incoming: for stages that are not recorded yet.
         intakes: filled in: for stages that have been recorded, what was found in them.

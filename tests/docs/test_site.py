@@ -197,6 +197,6 @@ def test_troubleshooting_has_the_messages_of_the_code() -> None:
     of_the_code = dict(re.findall(r"^\| `([^`]+)` \| `?([^`]*)`? \|$", below, re.MULTILINE))
     causes = [line.removeprefix("### ").strip("`") for line in above.splitlines() if line.startswith("### ")]
     assert len(causes) > 8
-    emptied = "If the account no longer has that revenue, since it was emptied: "
+    emptied = "If the account was emptied and no longer has that revenue: "
     assert sum(emptied in remedy for remedy in of_the_code.values()) > 1, "a constant is read as its text"
     assert set(causes) <= of_the_code.keys()

@@ -123,6 +123,6 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     assert len(account.revenue) == 4
     assert report.outcomes["clicks"] == Outcomes(3, accepted=1, quarantined=2)
     texts = " ".join(report.reasons["clicks"])
-    assert "the account has this offer in other case of letters only" in texts
+    assert "the account has this offer with other upper and lower case" in texts
     assert "no such offer" in texts
     assert set(report.reasons["clicks"].values()) == {1}

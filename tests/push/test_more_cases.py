@@ -352,7 +352,7 @@ def test_of_many_files_each_row_arrives_or_has_its_reason(people: Account, tmp_p
         assert (starts, len(found)) == (file.held, len(file.held)), (file.name, found)
     amounts = sorted(row["revenue"] for row in people.revenue)
     assert amounts == sorted([24.9, *(amount for _, amount in REVENUE if amount is not None)])
-    doubt = "amounts of revenue-three.csv have three digits behind the point: thousands?"
+    doubt = "amounts of revenue-three.csv have three digits after the point: are they thousands?"
     assert report.intakes["revenue"].advice == (doubt,)
     assert report.outcomes["revenue"].quarantined == sum(amount is None for _, amount in REVENUE)
 

@@ -1,4 +1,4 @@
-"""Conditions about pushes that alert: rows in doubt or differing, late revenue, a lost ledger, a late warehouse.
+"""Conditions about pushes that alert: rows in doubt or differing, late revenue, a lost ledger, an outdated warehouse.
 
 What does not belong here: the other conditions (`pipelines.alerts.conditions`), and the text of alarms
 (`late_revenue`).
@@ -72,7 +72,7 @@ def of_doubt(counted: Mapping[str, Outcomes], outside: Mapping[str, int]) -> lis
         text = f"{plural(rows, 'row')} of {name} {form(rows, 'is', 'are')} in doubt"
         if beside:
             text += f", {beside:,} of them not in the current input, or quarantined there"
-        remedy = "Which of them the next push settles, and which only you can: trackly-sync resolve"
+        remedy = "trackly-sync resolve shows which of them the next push settles, and which only you can"
         figures = {"in_doubt": rows, "not_in_input": beside}
         found.append(Condition(f"in_doubt:{name}", rows > 0, text, remedy, figures))
     return found
@@ -87,7 +87,7 @@ def of_by_hand(rows: int) -> Condition:
     return Condition(
         "by_hand:revenue",
         rows > 0,
-        f"{plural(rows, 'row')} of revenue in doubt {form(rows, 'is', 'are')} to be settled by hand: no push can",
+        f"{plural(rows, 'row')} of revenue in doubt {form(rows, 'is', 'are')} to be settled by hand, not by a push",
         "trackly-sync resolve lists them and says how",
         {"by_hand": rows},
     )

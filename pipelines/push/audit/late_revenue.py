@@ -51,7 +51,7 @@ class LateRevenue:
             f"{plural(of.rows, 'row')} of {of.dataset} ({money(self.amount)}) of"
             f" {plural(of.contacts, 'contact')} ({self.masked})"
             f" turned up after {were} called absent, up to {duration(of.seconds)} after {were} sent{again}."
-            f" No more {of.dataset} is sent until somebody has acknowledged this"
+            f" No more {of.dataset} is sent until a person has acknowledged this"
         )
 
     @property
@@ -65,8 +65,8 @@ class LateRevenue:
     def remedy(self) -> str:
         """What to do about the alarm."""
         return (
-            "Look at the rows (trackly-sync resolve) and have what is there twice removed; then: trackly-sync resolve"
-            f" --acknowledge {self.alarm.alarm} --reason '...'"
+            "Look at the rows (trackly-sync resolve) and have duplicates removed from the account; then:"
+            f" trackly-sync resolve --acknowledge {self.alarm.alarm} --reason '...'"
         )
 
 

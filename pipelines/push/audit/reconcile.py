@@ -122,7 +122,7 @@ class Reconciliation:
 
     @property
     def verdict(self) -> Verdict:
-        """The result in a word; if nothing was compared, the result is not that it agrees."""
+        """The result in a word; AGREES requires that something was compared."""
         if not self.agrees:
             return Verdict.MISSING
         if self.is_lost:

@@ -268,7 +268,7 @@ def compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int
     """Make the table `compared`; return how many contacts are in it.
 
     Args:
-        connection: with the tables of `TotalsInStage`.
+        connection: a connection with the tables of `TotalsInStage`.
         ledger: the ledger with what was sent; None if there is none yet.
     """
     for name, columns in _TABLES.items():

@@ -41,7 +41,7 @@ ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 _OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
 
 SEND_DIFFERS = (
-    "message_id: its send says something else by now than what was sent, so that it may be another message; "
+    "message_id: its send was changed in its file after it was sent, so the id may now mean another message; "
     "look at it: trackly-sync resolve --differs"
 )
 """Why clicks and revenue are parked if their send differs from what was sent."""
@@ -168,7 +168,7 @@ def note_answered(path: Path, dataset: str, ledger: Ledger) -> None:
     Args:
         path: the stage.
         dataset: the dataset of the stage.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
 
     Raises:
         StorageError: the stage or the ledger cannot be written.

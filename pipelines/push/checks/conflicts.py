@@ -1,4 +1,4 @@
-"""Rows with one key: equal rows are duplicates, and rows that differ are a conflict and all held back.
+"""Rows with one key: equal rows are duplicates; rows that differ are in conflict and are all held back.
 
     find      when an input is judged: finds the rows that repeat a key, and which of them are equal (duplicate)
     conflicts whenever the stage is compared with the ledger: quarantines the others, each with two places
@@ -90,7 +90,9 @@ def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
             f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, '{NUMBERINGS}', NULL, true FROM ready"
             f" WHERE file IN ({', '.join(map(str, files))})"
             f" AND {IS_NEW}",
-            ["most keys of its file stand for other rows in another file; prefix those of one of them"],
+            [
+                "most keys of its file mean other rows in another file; add a prefix to the keys of one of the files"
+            ],
         )
 
 
@@ -120,7 +122,7 @@ def _row_place(row: str) -> str:
 
 
 def _repeated(dataset: Dataset) -> str:
-    """Return a query for rows whose key is repeated; keys are found by hash to save memory, so a few are not."""
+    """Return a query for rows of repeated keys, found by hash to save memory; a few other rows are among them."""
     inside = (
         ", row_number() OVER (PARTITION BY base, file ORDER BY seq) AS inside" if _is_revenue(dataset) else ""
     )

@@ -142,7 +142,7 @@ _UNKNOWN_OFFER = "offer_id NOT IN (SELECT id FROM pulled)"
 
 _OF_OFFERS = {
     f"{_UNKNOWN_OFFER} AND lower(offer_id) IN (SELECT lower(id) FROM pulled)": (
-        "offer_id: the account has this offer in other case of letters only: write it as there"
+        "offer_id: the account has this offer with other upper and lower case; write it as the account does"
     ),
     _UNKNOWN_OFFER: "offer_id: the account has no such offer (as of the last pull)",
 }

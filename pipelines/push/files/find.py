@@ -142,7 +142,7 @@ def _tell_of_others(seen: "_Seen") -> None:
     """
     for path in seen.strays:
         _log.warning(
-            "%s is left out: its name does not begin with %s. Put _ in front of it if it is not meant.",
+            "%s is not read: its name does not begin with %s. If it is not history, put _ in front of its name.",
             path,
             " or ".join(PUSHED),
         )
@@ -192,7 +192,9 @@ class _Seen:
 
     def _take_stray(self, path: Path, root: Path) -> None:
         if like := _like(path, root):
-            why = f"looks like {like}, but its name does not begin so: rename it {like}-…, or move it"
+            why = (
+                f"looks like {like}, but its name does not begin with that: rename it to {like}-…, or move it"
+            )
             self.unread.append(Unread(path, why, like))
         else:
             self.strays.append(path)
@@ -298,7 +300,7 @@ def _why_not(path: Path, kind: str, compression: str) -> str:
     if not kind:
         end = path.suffix.lower()
         return _REMEDIES.get(
-            end, f"has the ending {end}, which is not read" if end else "has no ending that is known"
+            end, f"has the ending {end}, which is not read" if end else "has no known ending"
         )
     if compression and kind in ("parquet", "sql"):
         return f"is {kind} inside {compression}: unpack it"

@@ -140,7 +140,9 @@ def _tree(path: Path, text: str) -> tuple[str, Any]:
     except RecursionError:
         tree = {"error": True}
     if tree.get("error"):
-        raise UsageError(f"{path} is a query that cannot be looked into.", "Nest it less deeply.")
+        raise UsageError(
+            f"{path} is a query that is nested too deeply to be checked.", "Nest it less deeply."
+        )
     return f"{text}\n", tree["statements"]
 
 

@@ -17,10 +17,10 @@ MOST_FILES = 100_000
 """Most files and folders below a folder; no history has so many. Links can make many paths of a few files."""
 
 LEADS_OUT = "is a link that leads out of the history folder; TRACKLY_FOLLOW_LINKS=on follows it"
-NOWHERE = "is a link to a file that is not there"
+NOWHERE = "is a link to a file that does not exist"
 LOOP = "is a link that leads back to itself"
 NO_FILE = "is a pipe, a socket or a device, not a file"
-_OTHER_SYSTEM = "cannot be looked at"
+_OTHER_SYSTEM = "cannot be examined"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def take_in(
         settings: the place of stage and warehouse, and what is kept and held back.
         dataset: the dataset.
         sources: its files; without files the current input has no rows.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
         on_progress: called when the rows are judged.
 
     Raises:
@@ -77,7 +77,7 @@ def put_on_record(
     Args:
         connection: the connection of the stage.
         name: the dataset.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
         settings: the place of the stage of sends and of the archive.
         incoming: the files that the stage was built from.
     """

@@ -62,7 +62,7 @@ def take_in_all(
     Args:
         settings: the place of stages and warehouse.
         sources: the files of each dataset.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
         choices: what the caller chose.
 
     Raises:

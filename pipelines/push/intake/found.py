@@ -96,19 +96,19 @@ def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequ
     empty = "SELECT file FROM files WHERE list_contains(notes, ?) ORDER BY file"
     for (number,) in connection.execute(empty, [EMPTY]).fetchall():
         if not paths[number].name.startswith("part-"):  # Spark writes empty part files
-            yield f"{paths[number].name} is empty: export it again, or take it away."
+            yield f"{paths[number].name} is empty: export it again, or remove it."
     for one, two in equal_files([path for path in paths if path.stat().st_size]):
-        yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
+        yield f"{one.name} and {two.name} are equal, byte for byte: remove one of them."
     for number in files_of_doubtful_thousands(connection, dataset):
-        yield f"amounts of {paths[number].name} have three digits behind the point: thousands?"
+        yield f"amounts of {paths[number].name} have three digits after the point: are they thousands?"
     if len(paths) == 1:
         return
     key = dataset.key[0]
     for first, second in two_numberings(connection):
         yield (
             f"{paths[first].name} and {paths[second].name} use the same {key} for different rows, as two exports "
-            f"do that both number from 1. Prefix those of one in a .sql file: "
-            f"SELECT 'b-' || {key} AS {key}, * EXCLUDE ({key}) FROM …; what refers to them needs the same prefix."
+            f"do that both number from 1. Add a prefix to the keys of one in a .sql file: "
+            f"SELECT 'b-' || {key} AS {key}, * EXCLUDE ({key}) FROM …; rows that refer to them need the same prefix."
         )
 
 

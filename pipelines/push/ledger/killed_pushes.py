@@ -30,7 +30,7 @@ def complete_killed(settings: Settings, ledger: Ledger) -> None:
 
     Args:
         settings: the place of the run records.
-        ledger: open; no push of the same part has sent anything since.
+        ledger: an open ledger; no push of the same part has sent anything since.
 
     Raises:
         StorageError: the ledger cannot be read.

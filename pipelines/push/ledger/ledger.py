@@ -123,7 +123,7 @@ class Ledger:
             yield Figures(ask(connection), self.part)
 
     def differing(self) -> dict[str, int]:
-        """Return how many rows in the account have other content in the current input, by dataset; see `Figures`."""
+        """Return how many rows of the input differ from what was sent, by dataset; see `Figures`."""
         with self.figures() as figures:
             return figures.differing()
 

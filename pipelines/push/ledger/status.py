@@ -44,7 +44,7 @@ def figures(settings: Settings) -> Iterator[Figures | None]:
 
 
 def differing(settings: Settings) -> dict[str, int]:
-    """Return how many rows in the account have other content in the current input, by dataset.
+    """Return how many rows of the input differ from what was sent, by dataset.
 
     Raises:
         StorageError: the ledger cannot be read.

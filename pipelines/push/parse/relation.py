@@ -125,7 +125,7 @@ class Stream:
         batches: the batches.
         failed: receives the error that ends the batches.
         query: SQL that turns the batches into texts, as `Stretch` describes.
-        typed_amounts: as in `Stretch`.
+        typed_amounts: see `Stretch`.
     """
 
     schema: pa.Schema

@@ -49,7 +49,7 @@ def refuse_wrapped(content: str, dataset: Dataset, source: Source) -> None:
         under = f": the list under {_shown(empty[0])} is empty" if len(empty) == 1 else ""
         raise UsageError(
             f"{source.path} {what} and has no rows{under}.",
-            "Export it again, one object a line, or take it away.",
+            "Export it again, one object a line, or remove it.",
         )
 
 

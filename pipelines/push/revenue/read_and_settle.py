@@ -54,7 +54,7 @@ class Reader:
     Attributes:
         client: the account.
         settings: how many calls at the same time, and how long the account may work on a lost call.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
         connection: the stage of revenue.
         folder: the folder that `totals_folder` made.
         on_progress: called after every reply.
@@ -71,7 +71,7 @@ class Reader:
         """Read all contacts, raise alarms, and settle rows in doubt by the totals.
 
         Raises:
-            TracklySyncError: as a pull.
+            TracklySyncError: the contacts cannot be read, for the reasons that a pull can have.
         """
         reading = await self._read()
         loaded = TotalsInStage.load(self.connection, reading)

@@ -1,4 +1,4 @@
-"""Finds revenue that a reading shows to be otherwise than it was settled; every reading of contacts is checked.
+"""Finds revenue whose settlement a reading contradicts; every reading of the contacts is checked for it.
 
 Rows that turned up after they were called absent, and may be in the account twice, raise an alarm.
 
@@ -79,7 +79,7 @@ class _Match(NamedTuple):
 def find_late(
     totals: TotalsInStage, ledger: Ledger, reading: ContactTotals, settle_seconds: float
 ) -> int | None:
-    """Search a reading for revenue that is in the account, or not, unlike it was settled.
+    """Search a reading for revenue that was settled in the wrong way: it is in the account after all, or is not.
 
     Args:
         totals: the reading, loaded.
@@ -168,9 +168,9 @@ def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float
     twice = any(one.outcome is None for one in late)
     were = form(len(late), "it was", "they were")
     what = (
-        "no more is sent until somebody has looked: trackly-sync resolve"
+        "no more revenue is sent until a person has looked: trackly-sync resolve"
         if twice
-        else f"{were} not sent again, and calls are given {duration(learned)} from now on"
+        else f"{were} not sent again, and a call may take {duration(learned)} from now on"
     )
     _log.warning(
         "revenue: %s turned up after %s called absent, up to %.0f s after %s sent; %s",

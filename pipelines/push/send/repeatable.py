@@ -26,7 +26,7 @@ async def send_repeatable(
     Args:
         compared: the stage.
         client: the account.
-        ledger: open.
+        ledger: an open ledger.
         settings: how many calls may be under way, and what share of the first may be refused.
         choices: the options of the caller.
         seen: the ledger's `last_chunk` before the stage was compared with it.

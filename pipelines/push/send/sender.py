@@ -186,7 +186,7 @@ class Sending:
         if calls:
             _log.warning(
                 "%s: stopping. Waiting for the answers of calls under way (%d), for at most %g s. Nothing is lost: "
-                "what has no answer by then is settled by the next push. Ctrl-C again ends at once.",
+                "the next push settles calls that have no answer by then. Ctrl-C again stops immediately.",
                 self.dataset,
                 calls,
                 longest,
@@ -306,7 +306,7 @@ class Sending:
             raise OutcomeUnknown(
                 f"{calls} in a row had no usable answer; no more {self.dataset} was sent."
                 + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
-                "See that the service answers, then push again: nothing is sent twice.",
+                "Check that the service answers, then push again: nothing is sent twice.",
             ) from error
 
     def _note_cut(self, chunk: Chunk, error: CutOffError) -> None:

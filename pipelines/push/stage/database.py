@@ -153,7 +153,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         StorageError: there is no stage, or it cannot be used.
     """
     if not path.exists():
-        raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
+        raise StorageError(f"No history was taken in yet: {path} does not exist.", "Run: trackly-sync push")
     with (
         storage_errors("open", path),
         attached(path, _NAME, config=_limits(duckdb_memory.STAGE_IN_USE, path)) as connection,

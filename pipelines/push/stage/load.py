@@ -33,7 +33,7 @@ from schemas.derived.tables import TYPES, literal
 
 _REMEDIES = {
     "parquet": "Export the file again.",
-    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
+    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST turns values that do not fit into NULL.",
 }
 """The remedy for a file that cannot be read to its end, by format."""
 
@@ -87,13 +87,11 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
     ).fetchall()
     notes = list(facts.notes)
     if guards:
-        notes.append(
-            f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {plural(guards, "row")}'
-        )
+        notes.append(f'a spreadsheet\'s guard (an apostrophe or ="…") is removed in {plural(guards, "row")}')
     if cut:
         notes.append(f"times are cut to microseconds in {plural(cut, 'row')}")
     if nulls:
-        notes.append(f"texts such as NULL are taken for no value in {plural(nulls, 'row')}")
+        notes.append(f"texts such as NULL count as no value in {plural(nulls, 'row')}")
     connection.execute(
         "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
         " notes = ? WHERE file = ?",

@@ -37,7 +37,9 @@ _LARGEST = 50 << 30
 
 _SPILL = "50GB"
 
-_FAIL_REMEDY = "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit."
+_FAIL_REMEDY = (
+    "Run it in DuckDB to see at which value it fails; TRY_CAST turns values that do not fit into NULL."
+)
 _MEMORY_REMEDY = "Select fewer columns, join less at once, or split its files."
 
 
@@ -76,7 +78,7 @@ def readable(
         bounds: limits of the query.
 
     Raises:
-        UsageError, StorageError: as `run_query` does.
+        UsageError, StorageError: see `run_query`.
     """
     if source.format != "sql":
         yield source
@@ -221,7 +223,7 @@ def _error(path: Path, kind: str, text: str, has_warehouse: bool) -> UsageError 
     match kind:
         case "guessed csv":
             return UsageError(
-                f"{path}: DuckDB guessed the types of {text}, and some values would not be what the file says.",
+                f"{path}: DuckDB guessed the types of {text}, and some values would differ from the file.",
                 "Read everything as text, read_csv('FILE', all_varchar = true), and convert in the SELECT, such as "
                 "strptime(sent_at, '%m/%d/%Y %H:%M').",
             )
@@ -233,7 +235,7 @@ def _error(path: Path, kind: str, text: str, has_warehouse: bool) -> UsageError 
         case "unusable":
             return UsageError(
                 f"{path} yields {text} as JSON or another type that no field has.",
-                "Take the text out of it: ->> in place of ->, or a CAST.",
+                "Extract the text: ->> in place of ->, or a CAST.",
             )
         case "twice":
             return UsageError(f"{path} yields {text} more than once.", "Leave one of them out.")
@@ -253,7 +255,7 @@ def _failed(path: Path, kind: str, text: str, has_warehouse: bool) -> UsageError
         return StorageError(f"Cannot write what {path} yields: {text}.", "Make room on the disk.")
     if kind == "PermissionException":
         return UsageError(
-            f"{path} reaches for more than it may: {text}.",
+            f"{path} reads more than it may: {text}.",
             "It reads files of its own folder and the warehouse.",
         )
     if "warehouse" in text and not has_warehouse:

@@ -69,7 +69,7 @@ def hold_ready(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
     """
     if is_put_away(connection):
         raise StorageError(
-            f"The history of {dataset} that was taken in has been sent, and its phone numbers are put away.",
+            f"The history of {dataset} was sent, and its phone numbers were removed from the stage.",
             "Take it in again: trackly-sync push",
         )
 

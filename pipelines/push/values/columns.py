@@ -126,7 +126,7 @@ def _sentence(hint: str) -> str:
 def name_columns(dataset: Dataset) -> str:
     """Return the remedy for a file that does not begin with the names of its columns."""
     return (
-        f"Put a line with the names of its columns first, and nothing above it. The fields of {dataset.name} are "
+        f"Put a line with the column names first, and nothing above it. The fields of {dataset.name} are "
         f"{', '.join(dataset.columns)}."
     )
 

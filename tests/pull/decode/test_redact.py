@@ -131,7 +131,7 @@ def test_no_phone_is_left_behind_by_pull_and_push(
     send(private, ["sends"])
     assert len(account.sends) == 199
     calls = len(account.log)
-    with pytest.raises(StorageError, match="put away"):
+    with pytest.raises(StorageError, match="removed from the stage"):
         send(private, ["sends"])
     assert len(account.log) == calls
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))

@@ -363,6 +363,6 @@ def test_a_file_that_is_meant_to_be_left_out_can_say_so(
         find_sources(settings, list(PUSHED))
     warned, noted = caplog.records
     assert (warned.levelname, noted.levelname) == ("WARNING", "INFO")
-    assert "notes.csv is left out" in warned.message
-    assert "Put _ in front of it" in warned.message
+    assert "notes.csv is not read" in warned.message
+    assert "put _ in front of its name" in warned.message
     assert noted.message == "2 hidden files are not read: .DS_Store, _prices.csv."

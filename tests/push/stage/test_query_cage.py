@@ -219,7 +219,7 @@ def test_a_column_that_comes_twice_is_named(run: Any) -> None:
     ("answer", "kind", "words"),
     [
         ({"error": "IOException", "text": "No space left on device"}, StorageError, "Make room on the disk"),
-        ({"error": "PermissionException", "text": "no"}, UsageError, "reaches for more than it may: no."),
+        ({"error": "PermissionException", "text": "no"}, UsageError, "reads more than it may: no."),
         ({"error": "ended", "text": ""}, UsageError, "cannot be run to its end (ended). Run it in DuckDB"),
         ({"error": "memory", "text": "-9"}, UsageError, "needs more memory or disk than a query may take"),
     ],

@@ -184,7 +184,7 @@ def _settled(
     only if the row's same call has no answer in the ledger.
 
     Args:
-        connection: to the surviving record.
+        connection: a connection to the surviving record.
         open_rows: the rows that are in doubt or pending.
         unknown: calls that the ledger does not know; their rows are taken over with them.
     """

@@ -39,7 +39,7 @@ def with_amounts(settings: Settings, calls: Sequence[Row], rows: Sequence[Row]) 
     Args:
         settings: the place of archive and stage.
         calls: the rows' calls as in imports.chunks, as far as they can prove amounts.
-        rows: with identity, chunk, outcome, code and revenue.
+        rows: rows with identity, chunk, outcome, code and revenue.
 
     Raises:
         StorageError: the archive or the stage cannot be read.
@@ -61,7 +61,7 @@ def amount_of_rows(calls: Sequence[Row], rows: Sequence[Row]) -> tuple[Decimal, 
 
     Args:
         calls: the calls, as in imports.chunks.
-        rows: with chunk, outcome, code and revenue.
+        rows: rows with chunk, outcome, code and revenue.
     """
     accepted, sums = _accepted(rows), _acknowledged(calls)
     lacking = [row for row in rows if row["revenue"] is None]

@@ -39,7 +39,7 @@ def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
 
     Args:
         settings: the place of the archive, and whether phone numbers are hashed.
-        rows: with identity, message_id, offer_id, revenue and happened_at.
+        rows: rows with identity, message_id, offer_id, revenue and happened_at.
 
     Raises:
         StorageError: the archive cannot be read.

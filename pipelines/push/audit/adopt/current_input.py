@@ -35,7 +35,7 @@ def note_input(settings: Settings, ledger: Ledger) -> None:
 
     Args:
         settings: the place of the stages.
-        ledger: open; the caller holds its locks.
+        ledger: an open ledger; the caller holds its locks.
 
     Raises:
         StorageError: the ledger or a stage cannot be used.

@@ -51,7 +51,7 @@ def put_on_record(
         connection: the stage, compared with the ledger; the tables of that comparison are updated.
         settings: the place of warehouse and archive.
         dataset: sends or clicks.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
 
     Raises:
         StorageError: the warehouse or the archive cannot be read, or the ledger cannot be written.

@@ -47,7 +47,8 @@ def find_sent(
     the facts.
 
     Args:
-        connection: to the warehouse, with the tables `known`, `texts` and `earlier`, and the stage as `stage`.
+        connection: a connection to the warehouse, with the tables `known`, `texts` and `earlier`, and the stage as
+            `stage`.
         dataset: the dataset of the rows.
         files: its archive.
         privacy: what may be published.

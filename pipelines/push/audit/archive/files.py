@@ -61,7 +61,7 @@ def reading_archive(
 def without_file(path: Path) -> str:
     """Return the remedy for a damaged file of the archive, and what is lost without a backup."""
     return (
-        f"Put it back from a backup. Without one: move {path.name} away and push; where the ledger was lost or "
-        "restored, trackly-sync adopt first. Rows that are still in history files are archived again; of others the "
-        "warehouse keeps what it has, and a new one has nothing."
+        f"Restore it from a backup. Without a backup, move {path.name} away and push; if the ledger was lost or "
+        "restored, run trackly-sync adopt first. Rows that are still in history files are archived again; for other "
+        "rows the warehouse keeps what it has, and a new warehouse has nothing."
     )

@@ -223,8 +223,8 @@ def without_notes(path: Path) -> str:
         path: the file.
     """
     return (
-        f"Put {path.parent} back from a backup. Without one, where the ledger is the latest one: move that folder "
-        "away and push; it is written again from the ledger. Where the ledger is lost or an older copy: move away "
-        "that folder and also the older ledger, which would send revenue twice; then trackly-sync adopt takes over "
-        "what the warehouse and the archive have, and trackly-sync resolve settles what is in doubt of it."
+        f"Restore {path.parent} from a backup. Without a backup, if the ledger is the latest one: move that folder "
+        "away and push; it is written again from the ledger. If the ledger is lost or an older copy: move away that "
+        "folder and also the older ledger, which would send revenue twice; then trackly-sync adopt takes over what "
+        "the warehouse and the archive have, and trackly-sync resolve settles the rows that are in doubt."
     )

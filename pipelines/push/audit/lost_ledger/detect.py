@@ -34,10 +34,10 @@ from schemas.registry import PUSHED
 if TYPE_CHECKING:  # `status` must start fast
     from pipelines.push.ledger.ledger import Ledger
 
-_REFUSED = "no push goes on beside it, since that revenue would count twice"
+_REFUSED = "pushes are refused until then, because that revenue would count twice"
 _ADOPT = "Put the latest ledger back, or take over what it does not know: trackly-sync adopt"
 _EMPTIED = (
-    "If the account no longer has that revenue, since it was emptied: trackly-sync resolve --account-emptied "
+    "If the account was emptied and no longer has that revenue: trackly-sync resolve --account-emptied "
     "--reason '...'."
 )
 
@@ -213,7 +213,7 @@ def of_ledger(settings: Settings) -> Condition:
     """Return a condition that fires if the ledger was lost.
 
     Raises:
-        StorageError: as `lost`.
+        StorageError: see `lost`.
     """
     found = lost(settings)
     if not found:

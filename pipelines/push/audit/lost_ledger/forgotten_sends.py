@@ -72,7 +72,7 @@ def find_named(connection: duckdb.DuckDBPyConnection, settings: Settings, called
     versions the first counts, because the account keeps what it was sent first.
 
     Args:
-        connection: to the new warehouse, with the records of revenue.
+        connection: a connection to the new warehouse, with the records of revenue.
         settings: the place of the archive.
         called: the datasets of which the ledger has calls; if it has calls of sends, it was not lost.
     """

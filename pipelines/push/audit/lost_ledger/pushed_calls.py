@@ -53,7 +53,8 @@ def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> 
     The rows are written first: a call is known only together with its rows.
 
     Args:
-        connection: to a warehouse whose tables were filled from a ledger that knows all calls noted so far.
+        connection: a connection to a warehouse whose tables were filled from a ledger that knows all calls noted so
+            far.
         settings: the place of the archive.
     """
     calls, rows = pushed_files(settings)
@@ -105,7 +106,7 @@ def _looked_through(
 
 def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
     """Return the digest in a file; "" if it has none or cannot be read, so that it is written again."""
-    import duckdb  # noqa: PLC0415 - status answers at once
+    import duckdb  # noqa: PLC0415 - `status` must start fast
 
     known = f"SELECT value::VARCHAR FROM parquet_kv_metadata({literal(str(path))}) WHERE key::VARCHAR = '{_DIGEST}'"
     try:

@@ -51,7 +51,7 @@ def opened_warehouse(settings: Settings) -> "Iterator[DuckDBPyConnection | None]
     if not is_there(settings.warehouse):
         yield None
         return
-    from duckdb import CatalogException  # noqa: PLC0415 - status answers at once
+    from duckdb import CatalogException  # noqa: PLC0415 - `status` must start fast
 
     with reading(settings.warehouse) as connection:
         try:
@@ -79,7 +79,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
     if not (pushed_files(settings)[0].exists() or under_way or old):
         yield None
         return
-    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
+    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - `status` must start fast
 
     with _whole(settings), attached(None, "survivor") as connection:
         columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in CHUNKS.fields)
@@ -111,7 +111,7 @@ def calls_of(
     The numbers mean nothing to another ledger, which continues its own. No two calls have the same time.
 
     Args:
-        connection: to the record; None if there is none.
+        connection: a connection to the record; None if there is none.
         datasets: the datasets whose calls are returned.
     """
     if connection is None:
@@ -124,7 +124,7 @@ def records_of(connection: "DuckDBPyConnection") -> str:
     """Return SQL to select a record's imports.records from; columns that an earlier version lacked are null.
 
     Args:
-        connection: to the record.
+        connection: a connection to the record.
     """
     there = {str(row[0]) for row in connection.execute("DESCRIBE imports.records").fetchall()}
     missing = [
@@ -145,7 +145,7 @@ def archived_revenue(settings: Settings) -> frozenset[str]:
         StorageError: the archive cannot be read.
     """
     files = archived(archive_folder(settings, REVENUE))
-    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
+    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - `status` must start fast
 
     with (
         storage_errors("read", files[0]),
@@ -160,7 +160,7 @@ def note_published(connection: "DuckDBPyConnection", settings: Settings, known: 
     """Note what was pushed beside the archive, unless the ledger lacks calls that are noted there.
 
     Args:
-        connection: to the new warehouse; schema imports is filled.
+        connection: a connection to the new warehouse; schema imports is filled.
         settings: the place of the archive.
         known: when each call in the ledger was meant to be sent.
 
@@ -237,7 +237,7 @@ def _add_calls(
     """Add calls without a known answer, except those that are there already.
 
     Args:
-        connection: with imports.chunks.
+        connection: a connection with imports.chunks.
         numbers: negative numbers, which no ledger gives.
         calls: when each was meant to be sent (ISO 8601, UTC), and its number of records.
     """

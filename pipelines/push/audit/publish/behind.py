@@ -80,7 +80,7 @@ def of_warehouse(settings: Settings) -> Condition:
     """Return a condition that fires if the warehouse lacks outcomes; an earlier input alone is only a notice.
 
     Raises:
-        StorageError: as `behind` does.
+        StorageError: see `behind`.
     """
     found = behind(settings)
     text = "the warehouse shows what the ledger has"

@@ -28,8 +28,8 @@ def publish_decided(settings: Settings) -> None:
     except TracklySyncError as error:
         raise StorageError(
             f"{_STANDS}. {error.message}",
-            "See to that, then push; nothing is to be decided again: trackly-sync push",
+            "Correct that, then push; the decision need not be repeated: trackly-sync push",
         ) from error
     except KeyboardInterrupt:
-        _log.warning("%s; nothing is to be decided again.", _STANDS, extra={"event": "behind"})
+        _log.warning("%s; the decision need not be repeated.", _STANDS, extra={"event": "behind"})
         raise

@@ -68,9 +68,9 @@ def _fill_all(
     """Fill the tables; return the state of the ledger that they show.
 
     Args:
-        connection: to the new warehouse, whose tables are empty.
+        connection: a connection to the new warehouse, whose tables are empty.
         settings: the place of stages and archive, and what may be published.
-        ledger: open.
+        ledger: an open ledger.
         is_forgotten: whether `keep_forgotten` has found records that this ledger does not know.
     """
     with ledger.figures() as figures:
@@ -135,7 +135,7 @@ def _sent_text(ledger: Ledger, seen: Mapping[str, int]) -> str:
     """Return a sentence with the number of rows sent since some calls; without a number if the ledger is unreadable.
 
     Args:
-        ledger: open.
+        ledger: an open ledger.
         seen: by dataset, the number of the last call before.
     """
     try:

@@ -88,10 +88,10 @@ def insert_records(
     """Insert the rows of a dataset into imports.records.
 
     Args:
-        connection: to the new warehouse; imports.chunks is filled.
+        connection: a connection to the new warehouse; imports.chunks is filled.
         name: sends, clicks or revenue.
         settings: the place of stage and archive, and what may be published.
-        ledger: open.
+        ledger: an open ledger.
     """
     sent = _make_known(connection, name, ledger)
     stage = stage_path(settings, name)
@@ -114,9 +114,9 @@ def _make_known(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger
     """Make the tables `known` and `texts` of a dataset; return how many rows the ledger knows.
 
     Args:
-        connection: to the new warehouse.
+        connection: a connection to the new warehouse.
         name: the dataset.
-        ledger: open.
+        ledger: an open ledger.
     """
     known = _KNOWN | (_KNOWN_OF_REVENUE if name == REVENUE else {})
     for table, columns in {"known": known, "texts": _TEXTS}.items():
@@ -152,7 +152,7 @@ def _records_of_input(
     """Insert the rows of the attached stage.
 
     Args:
-        connection: to the warehouse, with the table `known`.
+        connection: a connection to the warehouse, with the table `known`.
         dataset: the dataset of the stage.
         files: its archive.
         settings: what may be published, and the place of the warehouse that is replaced.
@@ -189,7 +189,7 @@ def _records_of_earlier_inputs(
     """Insert the rows of `known` with their facts: from the archive, else from the warehouse that is replaced.
 
     Args:
-        connection: to the warehouse, with the table `known`.
+        connection: a connection to the warehouse, with the table `known`.
         name: the dataset.
         files: its archive.
         settings: what may be published, and the place of the warehouse that is replaced.
@@ -235,7 +235,7 @@ def _load_earlier(
     An earlier version of the program archived nothing.
 
     Args:
-        connection: to the new warehouse.
+        connection: a connection to the new warehouse.
         name: the dataset.
         files: its archive.
         warehouse: the warehouse that is replaced.

@@ -86,7 +86,7 @@ def note_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     Args:
         connection: the connection of the stage, compared; it has this module's tables if input and ledger have
             revenue.
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
     """
     if is_empty(connection) or not is_any(connection, "known WHERE ours"):
         return

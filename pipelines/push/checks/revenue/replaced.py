@@ -7,8 +7,8 @@
                - It has the same message, and the row that has left seems to have been in its file: the file was in
                  the input when that row was sent, or it came later and has rows that were sent before, as a new
                  export has.
-               - It has the same contact and amount, and its file has rows that were sent: a file that only ever has
-                 new rows has none.
+               - It has the same contact and amount, the row that has left seems to have been in its file in the same
+                 way, and the file has rows that were sent: a file that only ever has new rows has none.
                - It has the same time, offer and amount, for any contact, and is in the file that the other row was
                  in; if that file has left the input, in a file that has half of its rows. At most as many rows count
                  as have left. If the time is only a date, which many sales share, the file must have rows that were

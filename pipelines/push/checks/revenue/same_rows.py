@@ -37,13 +37,13 @@ SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
 """Our codes for rows that are held."""
 
 _WHY = {
-    SAME_ROWS: "the same row, without a record_id, stands in several files; "
+    SAME_ROWS: "the same row, without a record_id, is in several files; "
     "--same-rows-count or --same-rows-once decides",
     LIKE_SENT: "a row that was sent has or had the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
     LIKE_FILES: "a row of another file has the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
-    NEW_AMOUNT: "a row that was sent and is no longer in the files is the same but for the amount; "
+    NEW_AMOUNT: "a row that was sent and is no longer in the files is equal except for the amount; "
     "--same-rows-count or --same-rows-once decides",
     REPLACED: "a row that was sent for the same message or contact is no longer in the files, and this one is new; "
     "--same-rows-count or --same-rows-once decides",

@@ -20,8 +20,8 @@ _DAYS = 7
 """Days that each of these fetches looks back."""
 
 SYNCED = (
-    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice, and a row without a time "
-    "may be of them; TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
+    "offer_id: TUNE syncs the revenue of these days itself, so a push would count it twice; a row without a time may "
+    "be of these days; TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
 )
 """Why recent revenue of a TUNE-linked offer is parked."""
 

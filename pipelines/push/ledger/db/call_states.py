@@ -15,9 +15,10 @@ VERSION = "0011"
 """The newest migration of the tables."""
 
 REMEDIES = Remedies(
-    "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice.",
-    "Put the latest backup of the ledger back. Without one, move it away with every file whose name begins like its "
-    "own (on a server, drop its tables), then take over what was pushed: trackly-sync adopt; nothing is sent twice.",
+    "Check that it can be reached and written, and that the disk has room; then push again: nothing is sent twice.",
+    "Restore the latest backup of the ledger. Without a backup, move it away with every file whose name begins like "
+    "its own (on a server, drop its tables), then take over what was pushed: trackly-sync adopt; nothing is sent "
+    "twice.",
 )
 """Remedies if the ledger cannot be used."""
 

@@ -144,7 +144,7 @@ class Figures:
         return [tuple(row) for row in self.ask("SELECT version_num FROM push_version")] == [(VERSION,)]
 
     def differing(self) -> dict[str, int]:
-        """Return how many rows in the account have unacknowledged other content in the input, by dataset."""
+        """Return how many rows of the input differ from what was sent, without acknowledged ones, by dataset."""
         return {str(dataset): int(rows) for dataset, rows in self.ask(_DIFFERING, part=self.part)}
 
     def first_intake(self, dataset: str) -> str | None:

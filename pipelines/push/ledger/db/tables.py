@@ -44,7 +44,7 @@ INTAKES = sa.Table(
     sa.Column("parked", sa.BigInteger, nullable=False),
     sa.Column("taken_in_at", sa.Text, nullable=False),
     sa.Column("first_taken_in_at", sa.Text),
-    _counter("differs"),  # rows of other content than was sent, without acknowledged ones
+    _counter("differs"),  # rows that differ from what was sent, without acknowledged ones
 )
 
 CHUNKS = sa.Table(

@@ -54,7 +54,9 @@ def upgrade(engine: sa.Engine, url: str) -> None:
 def _refuse_others(found: str | None) -> None:
     """Raise if another program, or a newer version of this one, wrote the tables."""
     if found is not None and not found.isdigit():
-        raise StorageError(f"The ledger's version is none of this program: {plain(found)}.", REMEDIES.damaged)
+        raise StorageError(
+            f"The ledger's version is unknown to this program: {plain(found)}.", REMEDIES.damaged
+        )
     if found is not None and found > VERSION:
         raise StorageError(
             f"The ledger was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
@@ -83,7 +85,7 @@ def _making() -> tuple[str, ...]:
 
 
 def _run_migrations(connection: sa.Connection, found: str | None) -> None:
-    from alembic import command  # noqa: PLC0415 - it takes longer than all that status does
+    from alembic import command  # noqa: PLC0415 - its import takes longer than all of `status`
     from alembic.config import Config  # noqa: PLC0415 - the same
 
     config = Config()

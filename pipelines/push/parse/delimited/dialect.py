@@ -193,7 +193,7 @@ class _Wrapped:
         widths: by number of cells, how many records have that width.
         texts: by column, how many cells are not empty.
         wrapped: by column, how many cells are in single quotes.
-        needed: as in `_SingleQuotes`.
+        needed: see `_SingleQuotes`.
     """
 
     widths: Counter[int]

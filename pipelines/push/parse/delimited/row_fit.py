@@ -17,9 +17,7 @@ from schemas.values.instants import parse_instant
 from schemas.values.phones import E164
 
 MISFIT = "not as many columns as the header"
-TRAILING = (
-    f"{MISFIT}; a delimiter ends the line, as not all lines end: it may be part of a text without quotes"
-)
+TRAILING = f"{MISFIT}; a delimiter ends this line, but not all lines: it may be part of a text without quotes"
 SKIP = "skip"
 BACKSLASHED = '\\"'
 _PHONE = re.compile(E164)
@@ -76,7 +74,7 @@ class Fit:
                 delimiter != self.dialect.delimiter
                 and sum(cell.count(delimiter) for cell in row) == self.width - 1
             ):
-                return f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems"
+                return f"{MISFIT}; it seems to be delimited by {name}, unlike the file"
         return MISFIT
 
     def may_be_spaced(self, lines: Sequence[str]) -> bool:

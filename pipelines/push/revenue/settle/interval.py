@@ -208,7 +208,7 @@ class Interval:
         end: the second reading.
         rows: rows that may count in the growth between them.
         loose: those of them that may also count outside of it.
-        content: as in `Given`.
+        content: see `Given`.
         again: whether the contact may have signed up again between the readings.
         late: whether some rows are loose only until a later reading.
     """

@@ -61,7 +61,7 @@ def cut_note(seconds: float, own_limit: float) -> str:
         who = "probably by a proxy"
         remedy = "raise the proxy's time-out (nginx: proxy_read_timeout, haproxy: timeout server)"
     return (
-        f"calls are cut off after about {seconds:.1f} s, {who}; smaller calls follow by themselves."
+        f"calls are cut off after about {seconds:.1f} s, {who}; smaller calls follow automatically."
         f" To make it faster, {remedy}."
     )
 
@@ -69,7 +69,7 @@ def cut_note(seconds: float, own_limit: float) -> str:
 def too_large_note() -> str:
     """Return the note for calls that are refused for their size."""
     return (
-        "calls are too large, probably for a proxy on the way (status 413); smaller ones follow by themselves."
+        "calls are too large, probably for a proxy on the way (status 413); smaller ones follow automatically."
         " To make it faster, raise its limit on bodies to 5 MB (nginx: client_max_body_size 5m)."
     )
 

@@ -110,7 +110,7 @@ def test_lines_of_another_delimiter_are_held_back_and_say_so(
     rows, facts = read(tmp_path / "sends.csv", [*FAR, odd, PLAIN.format("z", "Hi"), "what is this"])
     assert facts.dialect == "comma, double quotes"
     problems = [row["problem"] for row in rows[-3:]]
-    assert problems == [f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems", None, MISFIT]
+    assert problems == [f"{MISFIT}; it seems to be delimited by {name}, unlike the file", None, MISFIT]
 
 
 @pytest.mark.parametrize("last", [PLAIN.format("z", "Hi"), PLAIN.replace(",", ", ").format("z", "Hi")])

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
         chunk: the lost call.
         contact: the phone number whose totals would count the row.
         list_ref: the list, as in push_rows.
-        amount: in ten-thousandths of the account's currency.
+        amount: the amount in ten-thousandths of the account's currency.
         sent_at: when the lost call was sent; ISO 8601, UTC, as all times here.
         read_from, read_to: the last reading that did not show the row; None if there was none yet.
         amount_then, count_then: the contact's totals at that reading; None if it did not find the contact.

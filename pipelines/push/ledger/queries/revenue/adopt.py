@@ -77,7 +77,7 @@ class Settled:
     """What another record knows about rows of calls that the ledger has.
 
     Attributes:
-        rows: as in `adopt_calls`, with the numbers that their calls have in the ledger.
+        rows: see `adopt_calls`, with the numbers that their calls have in the ledger.
         answers: by such a number, the call as in imports.chunks, if only that record has the answer.
     """
 

@@ -16,7 +16,7 @@ def note_corrected(ledger: Ledger, says: Mapping[str, int], as_sent: Collection[
     """Record the present likeness of rows of this part of the input; rows that have left the input keep theirs.
 
     Args:
-        ledger: open for writing.
+        ledger: a ledger that is open for writing.
         says: by identity, the present likeness of a row that was sent with other content.
         as_sent: rows that have the content again that they were sent with.
     """

@@ -28,7 +28,7 @@ class SentRow(NamedTuple):
         identity: the row.
         contact: the phone number of its send; None if it is unknown.
         list_ref: the list's id, or the id or number that the send has.
-        amount: in ten-thousandths of the account's currency.
+        amount: the amount in ten-thousandths of the account's currency.
         ours: whether it belongs to this part of the input.
         in_doubt: whether it is in doubt; else it is accepted. Rows of another part's call under way are in doubt,
             too.
