@@ -40,6 +40,7 @@ class World:
         steps: all that it told on its way.
         run: as Dagster has it on record.
         written: all that is on record of it beside that.
+        versions: by asset, the version that its materialization has; views have none.
         account: what it was about.
         contacts: those of the account before it began.
         export: the history that it imported.
@@ -50,6 +51,7 @@ class World:
     steps: list[Step]
     run: dg.DagsterRun
     written: str
+    versions: dict[str, str]
     account: Account
     contacts: list[dict[str, Any]]
     export: Export
@@ -69,8 +71,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with dg.DagsterInstance.ephemeral() as instance:
             synced = run_job("sync", settings, instance=instance, on_step=steps.append)
             (run,) = instance.get_runs()
-            written = str([entry.dagster_event for entry in instance.all_logs(synced.run)])
-        yield World(synced, steps, run, written, account, contacts, export, settings)
+            events = [entry.dagster_event for entry in instance.all_logs(synced.run)]
+        made = [
+            event.step_materialization_data.materialization
+            for event in events
+            if event and event.is_step_materialization
+        ]
+        versions = {
+            one.asset_key.to_user_string(): one.tags["dagster/data_version"] for one in made if one.tags
+        }
+        yield World(synced, steps, run, str(events), versions, account, contacts, export, settings)
 
 
 def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | None, dg.AssetCheckResult]:
@@ -151,10 +161,14 @@ def test_left_out_rows_warn_with_their_reasons(world: World) -> None:
 
 
 def test_every_materialization_carries_its_figures(world: World) -> None:
-    """Rows, duration and a preview everywhere, no phone number whole; outcomes that sum to the rows of the input."""
+    """Rows, duration and a preview everywhere, no phone number whole; outcomes that sum to the rows of the input.
+
+    Its version is the run, so that what was made of an earlier one is stale.
+    """
     synced, settings = world.synced, world.settings
     assert len(synced.assets) == 16
     for name, figures in synced.assets.items():
+        assert world.versions[name] == synced.run, name
         if name == "report":
             assert figures["bytes"] > 1_000
             continue

@@ -201,6 +201,12 @@ def test_rollback_and_pulls_of_one_dataset_keep_to_one_source(business: Business
     assert business.sources() == [("contacts", business.total)]
     business.pull("exact", ("revenue",))
     assert business.sources() == [("events", business.total)]
+    old = business.total
+    business.earn(4)
+    business.serve("totals")
+    snapshot_dataset(settings, "revenue", "killed before it was published, too")
+    business.pull("totals", ("contacts",))
+    assert business.sources() == [("events", old)]
 
 
 def test_revenue_that_was_doubled_is_cured(business: Business, both: Beginning) -> None:
