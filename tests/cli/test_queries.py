@@ -48,7 +48,10 @@ def history(tmp_path: Path) -> Path:
 def test_attacks_do_nothing_and_each_is_named(
     sync: Sync, account: Account, history: Path, tmp_path: Path, first: int
 ) -> None:
-    """Exit 2, each with its remedy, no key in it, nothing written anywhere, nothing sent."""
+    """Exit 2, each with its remedy, no key in it, nothing written anywhere, nothing sent.
+
+    For what it reads or does, and not because it has too few columns.
+    """
     attacks = dict([*ATTACKS.items()][first : first + AT_ONCE])
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -60,6 +63,7 @@ def test_attacks_do_nothing_and_each_is_named(
         done = sync("push", *how)
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
+        assert "lacks the column" not in " ".join(done.stderr.split())
         assert not re.search(r"trk_\w", done.stdout + done.stderr)
         for number, attack in enumerate(attacks):
             assert f"sends-{number}.sql" in done.stderr.replace("\n", ""), attack

@@ -60,9 +60,9 @@ def test_nothing_outside_its_folder_is_read(run: Any, folder: Path, tmp_path: Pa
     ["FROM read_text('.env')", "FROM read_text('*')", "FROM read_text('.*')", "FROM read_text('./.env')"],
 )
 def test_hidden_files_of_its_folder_are_not_read(run: Any, text: str) -> None:
-    """A query that lies in the working folder does not get at the key in .env."""
-    with pytest.raises(UsageError):
-        run(text)
+    """A query that lies in the working folder does not get at the key in .env, whatever its columns are."""
+    with pytest.raises(UsageError, match=r"\.env.* is hidden"):
+        run(f"SELECT content AS id, '2024-05-01' AS timestamp {text}")
 
 
 def test_pipes_are_not_opened(run: Any, folder: Path) -> None:
