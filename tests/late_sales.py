@@ -66,6 +66,7 @@ def sales_of(settings: Settings) -> list[Row]:
     return [{**row, "revenue": float(row["revenue"])} for row in rows]
 
 
-def open_alarms(settings: Settings) -> list[Any]:
+def open_alarms(settings: Settings, *, every: bool = False) -> list[Any]:
+    """Those that are open; or all that were ever raised."""
     with open_ledger(settings) as ledger, ledger.begin() as connection:
-        return alarms(connection)
+        return alarms(connection, every=every)

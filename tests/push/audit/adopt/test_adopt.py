@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -108,6 +109,15 @@ def accounted(settings: Settings) -> dict[str, int]:
     return counts
 
 
+def answers(settings: Settings) -> list[tuple[Any, ...]]:
+    """When each call of revenue was meant to be sent, and what the ledger has of its answer."""
+    of_answer = ("intended_at", "state", "http_status", "success_count", "total_revenue")
+    with existing_ledger(settings) as ledger:
+        assert ledger
+        found = [call for call in ledger.chunks() if call["dataset"] == "revenue"]
+    return sorted(tuple(call[name] for name in of_answer) for call in found)
+
+
 ACKNOWLEDGED = (
     "INSERT INTO push_alarms (dataset, raised_at, rows, sent_again, contacts, amount, seconds, settle_seconds,"
     " acknowledged_at, reason) VALUES ('revenue', '2024-05-02T10:00:00+00:00', 1, 1, 1, 100, 1.0, 1.0,"
@@ -128,6 +138,7 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     Each row of the input has one record throughout, also between taking over and the next push.
     """
     records, sold = accounted(settings), sorted(row["revenue"] for row in account.revenue)
+    made = answers(settings)
     assert sold == [1.25 + number for number in range(100)]
     # older by two pushes; the same copy again: as before
     for copy, edit in (("reset.db", PENDING), ("reset.db", ""), ("answered.db", ACKNOWLEDGED)):
@@ -136,7 +147,7 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
         restore(settings, backup)
         done = adopt(settings)
         assert (done.settled > 0, done.in_doubt) == (True, 0)
-        assert accounted(settings) == records
+        assert (accounted(settings), answers(settings)) == (records, made)
         assert not in_doubt(settings)
     assert adopt(settings).rows == 0
     with existing_ledger(settings) as ledger:
@@ -285,15 +296,26 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
 def test_a_row_that_was_sent_again_since_is_of_its_later_call(
     account: Account, settings: Settings, one_in_doubt: Beginning
 ) -> None:
-    """An older ledger has it in doubt under its first call; the second has brought it in, and it is there once."""
+    """An older ledger has it in doubt under its first call; the second has brought it in, and it is there once.
+
+    An older warehouse has it so, too: what is noted beside the archive is later.
+    """
     one_in_doubt.restore(account, settings)
     backup = Path(shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db"))
+    older = Path(shutil.copy(settings.warehouse, settings.data_dir / "older.duckdb"))
     assert push(settings, ["revenue"]).outcomes["revenue"].accepted == 1
     restore(settings, backup)
     assert adopt(settings).rows == 1
     assert accounted(settings) == {"accepted": 1}
     assert push(settings, ["revenue"]).outcomes["revenue"].accepted == 1
     assert len(account.revenue) == 1
+    restore(settings, None)
+    older.replace(settings.warehouse)
+    done = adopt(settings)
+    assert (done.calls, done.rows, done.in_doubt) == (2, 1, 0)
+    assert query(settings.warehouse, "SELECT outcome FROM imports.records WHERE dataset = 'revenue'") == [
+        ("accepted",)
+    ]
 
 
 def test_rows_are_published_once_beside_a_ledger_of_another_input(

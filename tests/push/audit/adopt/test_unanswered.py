@@ -12,11 +12,12 @@ from oracle import query, restore_key
 from pipelines.errors import AccessError
 from pipelines.push.audit.adopt.adopt import _is_believed, adopt
 from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.ledger.queries.revenue.adopt import Unsure
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import UNREAD, Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
-from pipelines.push.run import push
+from pipelines.push.run import intake, push
 from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
@@ -122,18 +123,23 @@ def test_a_sale_is_not_taken_for_the_one_that_a_person_called_absent(
 ) -> None:
     """Exported again under another id it is sent, and what it adds to its contact is its own.
 
+    Corrected before, it is published as its file has it, since so it would be sent; without it as it was sent.
     Its send calls the list by its number, and no contacts were pulled, that would tell its id.
     """
     one_in_doubt.restore(account, settings)
     (sale,) = rows_of(some_sends(1), offer, 0, 1)
+    records = "SELECT outcome, revenue::DOUBLE FROM imports.records WHERE dataset = 'revenue' ORDER BY ALL"
     lost = [doubt.identity for doubt in in_doubt(settings)]
     restore(settings, None)
     adopt(settings)
     resolve(settings, lost, Outcome.PENDING, "not in the account")
+    write("revenue.ndjson", [{**sale, "revenue": 9}])
+    intake(settings, ["revenue"])
+    publish_imports(settings)
+    assert query(settings.warehouse, records) == [("pending", 9)]
     (settings.history / "revenue.ndjson").unlink()
     write("revenue-2.ndjson", [{**sale, "record_id": f"new {sale['record_id']}"}])
     push(settings, BOTH, wait=False)
-    records = "SELECT outcome, revenue::DOUBLE FROM imports.records WHERE dataset = 'revenue' ORDER BY ALL"
     amount = sale["revenue"]
     assert query(settings.warehouse, records) == [("accepted", amount), ("pending", amount)]
     assert [row["revenue"] for row in account.revenue] == [amount]

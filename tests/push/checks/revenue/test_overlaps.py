@@ -65,14 +65,12 @@ def test_exports_that_overlap_are_held_across_runs_and_a_file_that_changed_its_s
 
     cut = [write("revenue-1.ndjson", grown[:1]), write("revenue-2.ndjson", [*grown[1:], grown[1]])]
     write("revenue.ndjson", [grown[1]])
-    other = write("revenue-b.ndjson", [grown[1]])
-    more = Decision(Choice.COUNT, "nothing is held any more")
-    for files, rows, decision, known, parked in (
-        ([may, *cut], 6, more, 6, 0),
-        ([july, june, may, first], 7, more, 6, 0),
-        ([june, other], 3, None, 1, 1),
-    ):
-        again = plan_push(settings, REVENUE, files, decision=decision).plans["revenue"].intake
-        assert (again.rows_in, again.known, again.parked) == (rows, known, parked)
-        assert (again.quarantined, again.pending, again.decided) == (0, 0, 0)
-    assert amounts("m00001") == [1, 2, 2, 3]
+    other = write("revenue-b.ndjson", [grown[1], grown[1], months[0]])  # the last one was sent from two files
+    more = Decision(Choice.COUNT, "all that is held")
+    for files, rows in (([may, *cut], 6), ([july, june, may, first], 7)):
+        again = plan_push(settings, REVENUE, files, decision=more).plans["revenue"].intake
+        assert (again.rows_in, again.known) == (rows, 6)
+        assert (again.quarantined, again.parked, again.pending, again.decided) == (0, 0, 0, 0)
+    counted = push(settings, REVENUE, [other], decision=more)
+    assert (counted.outcomes["revenue"], counted.intakes["revenue"].known) == (Outcomes(3, accepted=3), 0)
+    assert (amounts("m00000"), amounts("m00001")) == ([1, 1, 1, 2, 3, 9], [1, 2, 2, 2, 2, 3])
