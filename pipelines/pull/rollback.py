@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, NothingYetError, UsageError
 from pipelines.process import interrupts
-from pipelines.pull.derived.revenue_source import rows_with, with_derived
+from pipelines.pull.derived.revenue_source import refuse_other_totals, rows_with, with_derived
 from pipelines.pull.draft import Draft, dataset_lock, draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.replies.batches import decode_batch
@@ -53,7 +53,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         The snapshot that is published now.
 
     Raises:
-        UsageError: there is no such snapshot.
+        UsageError: there is no such snapshot, or it is revenue of other contacts' totals than the published ones.
         NothingYetError: there is no snapshot at all, or none before the published one.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
@@ -169,10 +169,16 @@ def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot
         to: the snapshot's id; by default the one before the published one.
 
     Raises:
-        UsageError: there is no such snapshot.
+        UsageError: as `rollback`.
         NothingYetError: there is none at all, or none before the published one.
         StorageError: the warehouse or a manifest cannot be read.
     """
+    target = _found(settings, name, to)
+    refuse_other_totals(settings, target)
+    return target
+
+
+def _found(settings: Settings, name: str, to: str | None) -> Snapshot:
     found = {snapshot.manifest.snapshot: snapshot for snapshot in snapshots(settings.parquet_dir, name)}
     if not found:
         raise NothingYetError(f"There is no snapshot of {name} yet.", f"Run: trackly-sync pull {name}")

@@ -19,6 +19,7 @@ from pipelines.pull.derived.revenue_source import (
     came_from_contacts,
     in_place_of_events,
     may_use_totals,
+    newest_together,
     serves_events,
 )
 from pipelines.pull.draft import Draft
@@ -171,12 +172,15 @@ def snapshot_dataset(
 def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     """Publish the newest snapshot of every dataset.
 
+    Where revenue comes from contacts' totals and contacts were read without it, it is made of them now.
+
     Raises:
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
+    newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
+    together = interrupts.run(newest_together(settings, newest, run))
     with recorded(settings.data_dir, run, "publish") as record:
-        newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
-        done = publish(settings, newest)
+        done = publish(settings, together)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
     return done
 

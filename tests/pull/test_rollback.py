@@ -10,9 +10,10 @@ from oracle import Key, assert_equal, key_of, query, restore_key, same, shown
 
 from pipelines.errors import AccessError, NothingYetError, UsageError
 from pipelines.pull.rollback import replay, rollback, would_pass
-from pipelines.pull.run import pull
+from pipelines.pull.run import publish_latest, pull, snapshot_dataset
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
+from pipelines.snapshots import snapshots
 
 BOTH = ("contacts", "revenue")
 Row = dict[str, Any]
@@ -46,12 +47,21 @@ def test_a_fuzzy_snapshot_removes_nothing(account: Account, settings: Settings) 
 
 @pytest.mark.usefixtures("pulled")
 def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Settings) -> None:
-    """After a rollback tables, history and derived revenue are as they were, and the next pull goes on from there."""
+    """After a rollback tables, history and derived revenue are as they were, and the next pull goes on from there.
+
+    Derived revenue sums to the contacts' totals whatever is published: it does not go back without its contacts, and
+    is made again where Dagster read contacts alone.
+    """
     before = [account.contacts(), [dict(row) for row in account.contacts()]][1]
     changed = account.contacts()[0]
     changed["revenue_total"] += 5
     account.remove_contact(key_of(account.contacts()[1]))
+    (first,) = snapshots(settings.parquet_dir, "contacts")
+    (its_revenue,) = snapshots(settings.parquet_dir, "revenue")
     pull(settings, BOTH, "r2")
+    with pytest.raises(UsageError, match="does not sum to those that are published") as refused:
+        rollback(settings, "revenue", "alone")
+    assert refused.value.remedy.endswith(f"trackly-sync rollback contacts --to {first.manifest.snapshot}")
     rollback(settings, "contacts", "r3")
     assert same(shown(settings.warehouse, "contacts"), before, "phone_number", "list_id")
     assert query(settings.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(1100, 0)]
@@ -59,11 +69,19 @@ def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Set
     assert query(settings.warehouse, sums) == [(True,)]
     ages = "SELECT count(DISTINCT finished_at) FROM sync.snapshots WHERE published AND dataset IN ($1, $2)"
     assert query(settings.warehouse, ages, "contacts", "revenue") == [(1,)], "revenue is as old as its source"
+    rollback(settings, "revenue", "its own", its_revenue.manifest.snapshot)
+    assert query(settings.warehouse, sums) == [(True,)]
+    publish_latest(settings, "the newest of each")
+    assert query(settings.warehouse, sums) == [(True,)]
+    changed["revenue_total"] += 5
+    snapshot_dataset(settings, "contacts", "alone")
+    publish_latest(settings, "without revenue")
+    assert query(settings.warehouse, sums) == [(True,)]
     pull(settings, BOTH, "r4")
     assert_equal(account, settings)
     assert query(settings.warehouse, sums) == [(True,)]
     assert query(settings.warehouse, "SELECT count(*), count(removed_at) FROM contacts_history") == [
-        (1101, 1)
+        (1102, 1)
     ]
 
 

@@ -50,7 +50,7 @@ def rollback(
     """Publish an earlier snapshot again; without a dataset, list the snapshots on disk.
 
     TRACKLY_KEEP_SNAPSHOTS sets how many snapshots are kept. Revenue that is derived from contacts' totals is rolled
-    back with the contacts.
+    back with the contacts, and not without them.
 
     Examples:
     - `trackly-sync rollback`: the snapshots that can be published again.

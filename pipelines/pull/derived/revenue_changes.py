@@ -205,13 +205,22 @@ def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "")
             rows=rows,
             quarantined=0,
             consistency=of_contacts.consistency,
-            evidence=f"changes of the totals in contacts snapshot {of_contacts.snapshot}",
+            evidence=_made_of(of_contacts),
             source=FROM_CONTACTS,
             source_since=source_since(earlier.published, FROM_CONTACTS, of_contacts.finished_at),
             events_left_out=left_out,
             personal_data=of_contacts.personal_data,
         )
         return seal(folder, manifest)
+
+
+def is_made_of(revenue: Manifest, contacts: Manifest) -> bool:
+    """Whether derived revenue is that of a contacts snapshot."""
+    return revenue.evidence == _made_of(contacts)
+
+
+def _made_of(contacts: Manifest) -> str:
+    return f"changes of the totals in contacts snapshot {contacts.snapshot}"
 
 
 @contextmanager

@@ -13,17 +13,19 @@ import logging
 import msgspec
 
 from pipelines.databases.duckdb_scratch import scratch
-from pipelines.errors import AccessError, RequestError, ServiceError
+from pipelines.errors import AccessError, RequestError, ServiceError, UsageError
 from pipelines.pull.decode.decoder import ReplyDecoder
-from pipelines.pull.derived.revenue_changes import derive, derived, rows_derived
+from pipelines.pull.derived.revenue_changes import derive, derived, is_made_of, rows_derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, latest, readable
+from pipelines.snapshots import Snapshot, latest, readable, snapshots
+from pipelines.storage import is_there
 from pipelines.text.humanize import money
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.replies.pages import get_page
 from pipelines.warehouse.published import has_revenue_from, published
+from pipelines.warehouse.swap import reading
 from schemas.derived.tables import literal
 from schemas.own_tables.sync import Manifest
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS, REVENUE
@@ -70,6 +72,60 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
     """
     contacts = _contacts_of_revenue(settings, made)
     return [*made, await derived(settings, contacts, run)] if contacts else made
+
+
+async def newest_together(settings: Settings, newest: list[Snapshot], run: str) -> list[Snapshot]:
+    """The newest snapshots of all datasets; revenue of other contacts' totals than these is made again.
+
+    Contacts may have been read alone since, or revenue made of earlier ones by a rollback.
+
+    Args:
+        settings: see `Settings`.
+        newest: at most one snapshot per dataset.
+        run: the run's id.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    by_name = {snapshot.manifest.dataset: snapshot for snapshot in newest}
+    contacts, revenue = by_name.get("contacts"), by_name.get(REVENUE.name)
+    is_derived = revenue is not None and revenue.manifest.source == FROM_CONTACTS
+    if contacts and revenue and is_derived and not is_made_of(revenue.manifest, contacts.manifest):
+        by_name[REVENUE.name] = await derived(settings, contacts, run)
+    return list(by_name.values())
+
+
+def refuse_other_totals(settings: Settings, revenue: Snapshot) -> None:
+    """Hold derived revenue that is to be published alone to the totals of the contacts that are published.
+
+    Args:
+        settings: see `Settings`.
+        revenue: the snapshot.
+
+    Raises:
+        UsageError: it does not sum to them.
+        StorageError: the warehouse or a snapshot cannot be read.
+    """
+    if revenue.manifest.source != FROM_CONTACTS or _sums_to_published_totals(settings, revenue):
+        return
+    of_contacts = (snapshot.manifest for snapshot in snapshots(settings.parquet_dir, "contacts"))
+    its = next((f" --to {one.snapshot}" for one in of_contacts if is_made_of(revenue.manifest, one)), "")
+    raise UsageError(
+        f"Revenue of snapshot {revenue.manifest.snapshot} is made of contacts' totals, and does not sum to those"
+        " that are published.",
+        f"It goes with its contacts: trackly-sync rollback contacts{its}",
+    )
+
+
+def _sums_to_published_totals(settings: Settings, revenue: Snapshot) -> bool:
+    if not is_there(settings.warehouse):
+        return False
+    with readable([revenue]), reading(settings.warehouse) as connection:
+        ((is_equal,),) = connection.execute(
+            "SELECT coalesce((SELECT sum(revenue_total) FROM main.contacts), 0) ="
+            f" coalesce((SELECT sum(revenue) FROM read_parquet({literal(str(revenue.data))})), 0)"
+        ).fetchall()
+    return bool(is_equal)
 
 
 async def rows_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
