@@ -2,5 +2,5 @@
 
 graph (assets) ─▶ checks ─▶ jobs ─▶ schedules, sensors ─▶ definitions; inspection (look-ups), runs, records, ui
 
-What an asset does lives in `pipelines`; what a dataset is lives in `schemas`. Dagster is imported here only.
+`pipelines` has the work of assets, `schemas` the declarations of datasets. Only this package imports Dagster.
 """

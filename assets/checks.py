@@ -1,8 +1,8 @@
-"""Asset checks: one factory makes every dataset's from its declaration; a few hold tables to each other.
+"""Asset checks: one factory makes the checks of every dataset from its declaration; a few compare tables.
 
-Add a check here when a promise spans datasets. ERROR is for what the engine must never let through; it blocks what
-would carry the error on. WARN is for what an account or a history file brings and a person should see. What must
-not go in: rules about one column (declare them in `schemas`).
+Add a check here if a promise covers several datasets. ERROR is for defects that the engine must never let through; it
+blocks later assets. WARN is for problems of an account or a history file that a person should see. What must not go
+in: rules about one column (declare them in `schemas`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,15 +54,15 @@ _OF_PULLED = {
 def dataset_checks(
     asset: dg.AssetsDefinition, dataset: Dataset, look: Look = snapshot_content
 ) -> dg.AssetChecksDefinition:
-    """The checks of a dataset, all from its declaration, in one pass over its rows.
+    """Build the checks of a dataset from its declaration, for one pass over its rows.
 
-    `contract`: every row passes the pandera model; where it does not, nothing after it runs. `known_values`: values
-    are among those that the vendor documents. `quarantine`: no row is in quarantine. Of pulled datasets,
-    `consistency`: the snapshot is not fuzzy; `claimed`: no row is missing that the account claims;
-    `plausible_times`: no time lies before 2000 or after tomorrow.
+    `contract`: every row passes the pandera model; otherwise no later asset runs. `known_values`: the vendor
+    documents all values. `quarantine`: no row is in quarantine. Pulled datasets also have `consistency`: the snapshot
+    is not fuzzy; `claimed`: no row is missing from the account's total; `plausible_times`: no time is before 2000 or
+    after tomorrow.
 
     Args:
-        asset: whose rows they are.
+        asset: the asset with the rows.
         dataset: its declaration.
         look: opens the rows.
     """
@@ -102,7 +102,7 @@ def dataset_checks(
 
 
 def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefinition:
-    """The checks of an import: its rows add up, no row is unsettled, and what was left out shows."""
+    """Build the checks of an import: its rows add up, no row is unsettled, and rows left out are shown."""
     texts = {
         "conservation": "Every row of the input has one outcome; imports.records agrees with the ledger on each.",
         "settled": "No row is pending, and none is in doubt.",
@@ -146,7 +146,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
 
 
 def _unsettled(counts: Outcomes, outside: int) -> dict[str, int]:
-    """Rows that are neither in the account nor known not to be, those in doubt outside of the input among them."""
+    """Return the rows that may or may not be in the account, including rows in doubt outside of the input."""
     found = {
         "pending": counts.pending,
         "in_doubt": counts.in_doubt,
@@ -159,7 +159,7 @@ def _unsettled(counts: Outcomes, outside: int) -> dict[str, int]:
     asset=warehouse, description="Revenue out of contacts' totals sums to contacts.revenue_total."
 )
 def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
-    """Money is the same by either way of counting it; nothing to compare where revenue comes as events."""
+    """Check that revenue sums to the contacts' totals; if revenue comes as events, there is nothing to compare."""
     with engine(trackly) as settings:
         derived, total = revenue_sums(settings)
     return dg.AssetCheckResult(
@@ -179,7 +179,7 @@ def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
     description="No revenue turned up after it was called absent, except what somebody has acknowledged.",
 )
 def nothing_twice(trackly: Trackly) -> dg.AssetCheckResult:
-    """Revenue that is perhaps there twice; nothing more is sent until a person has looked."""
+    """Check for revenue that is perhaps there twice; no more is sent until a person has acknowledged it."""
     with engine(trackly) as settings:
         found = condition(open_alarms(settings))
     return dg.AssetCheckResult(
@@ -195,7 +195,7 @@ def nothing_twice(trackly: Trackly) -> dg.AssetCheckResult:
     description="What the ledger has as accepted is what the API acknowledged, and the contacts' totals hold it.",
 )
 def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
-    """Rows and money, per dataset and by contact."""
+    """Check that rows and money agree, by dataset and by contact."""
     with engine(trackly) as settings:
         with existing_ledger(settings) as ledger:
             found = balances(ledger)
@@ -228,7 +228,7 @@ def _grouped(
     specs: Sequence[dg.AssetCheckSpec],
     results: Callable[[Trackly], Iterable[dg.AssetCheckResult]],
 ) -> dg.AssetChecksDefinition:
-    """Checks that are made in one pass, and can be executed one by one from their page."""
+    """Build checks that run in one pass, and can also run one by one from their page."""
 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def check(context: dg.AssetCheckExecutionContext, trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
@@ -245,7 +245,7 @@ def _result(
     findings: dict[str, int],
     figures: dict[str, int] | dict[str, float] | dict[str, str],
 ) -> dg.AssetCheckResult:
-    """Passed where there are no findings; else each is named with how many rows it concerns."""
+    """Return a passed result without findings; otherwise the result names each finding with its number of rows."""
     most = sorted(findings.items(), key=lambda item: -item[1])[:_MOST_SHOWN]
     return dg.AssetCheckResult(
         asset_key=asset.key,

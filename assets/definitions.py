@@ -35,8 +35,8 @@ def build_defs(
 
     Args:
         resource_overrides: resources in place of the usual ones, by name; tests pass theirs.
-        own_location: whether nothing else is in the code location, so that its executor is ours to choose.
-        automation: whether the schedules and the sensor are there.
+        own_location: whether the code location has no other code, so that we may set its executor.
+        automation: whether to include the schedules and the sensor.
     """
     settings = _settings()
     made = [*PULLED_ASSETS, *RECEIVED_ASSETS, *PUSHED_ASSETS, build_months(settings), *ANALYSIS_ASSETS]
@@ -53,7 +53,7 @@ def build_defs(
 
 
 def _settings() -> Settings:
-    """The settings; defaults where one is malformed, since what a step then says is easier to find."""
+    """Return the settings; defaults if one is malformed, since the error of a step is easier to find."""
     try:
         return load_settings()
     except SettingsError:
@@ -62,6 +62,6 @@ def _settings() -> Settings:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What workspace.yaml loads."""
+    """Return the definitions that workspace.yaml loads."""
     be_private()
     return build_defs()

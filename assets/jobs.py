@@ -1,6 +1,6 @@
-"""Jobs: what runs together. When is in `schedules`.
+"""Jobs: assets that run together. `schedules` says when.
 
-Jobs name the in-process executor: a process per step costs seconds each, and the engine uses the cores itself.
+Jobs name the in-process executor: a process per step costs seconds, and the engine uses the cores itself.
 """
 
 import dagster as dg

@@ -1,8 +1,8 @@
-"""Resources: thin typed shells that hand out plain objects of the engine.
+"""Resources: thin typed shells that return plain objects of the engine.
 
-Add one here when assets need something new from outside. What must not go in: anything that a run could set. The key
-goes to the host of the operator's settings, and what is kept lies in the operator's folders, whoever starts a run: so
-resources have no configuration at all, and the engine reads the environment when a run begins.
+Add one here if assets need a new outside object. What must not go in: values that a run could set. The key goes only
+to the host in the operator's settings, and data stays in the operator's folders, whoever starts a run. So resources
+have no configuration, and the engine reads the environment when a run begins.
 """
 
 import logging
@@ -25,24 +25,24 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def run_goes_on(run: str, asked_for: str) -> Iterator[None]:
-    """A block in which Dagster runs steps in this process: the run goes on, whether one is under way or not.
+    """Mark a run as running during a block in which Dagster runs steps, also between two steps.
 
     Args:
         run: its id.
-        asked_for: what it is to do, as the command line names it.
+        asked_for: its command, as the command line names it.
     """
     with little_garbage(), whole_run(run, asked_for):
         yield
 
 
 class Trackly(dg.ConfigurableResource[Settings]):
-    """The settings of one account, from the environment or .env; a run's configuration has no say in them."""
+    """The settings of one account, from the environment or .env; a run's configuration cannot change them."""
 
     @contextmanager
     def yield_for_execution(  # type: ignore[override] # a step gets the resource itself
         self, context: dg.InitResourceContext
     ) -> Iterator["Trackly"]:
-        """For as long as Dagster runs steps in this process."""
+        """Yield the resource while Dagster runs steps in this process."""
         run = context.run
         if run is None:
             yield self
@@ -55,10 +55,10 @@ class Trackly(dg.ConfigurableResource[Settings]):
                     _note_failures(context.instance, run)
 
     def settings(self) -> Settings:
-        """The settings as they are when a run begins.
+        """Return the settings at the beginning of a run.
 
         Raises:
-            SettingsError: one is malformed, or misspelt where that cannot be undone.
+            SettingsError: a setting is malformed, or misspelt with effects that cannot be undone.
         """
         settings = load_settings()
         refuse_misspelt()
@@ -67,7 +67,7 @@ class Trackly(dg.ConfigurableResource[Settings]):
 
 
 def _note_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Where the settings or our records cannot be read there is no place to note them; the step's error says why."""
+    """Record failed steps; if the settings or our records cannot be read, only the step's error remains."""
     try:
         record_failed_steps(instance, run, load_settings())
     except (SettingsError, StorageError) as error:
@@ -76,7 +76,7 @@ def _note_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 @dataclass(frozen=True, slots=True)
 class GivenTrackly:
-    """Stands in for `Trackly` where the caller has the settings already; Dagster sees no field of it."""
+    """Replaces `Trackly` if the caller has the settings already; Dagster sees none of its fields."""
 
     given: Settings
 

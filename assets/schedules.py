@@ -1,7 +1,7 @@
-"""When jobs run by themselves, by the clock. All off unless TRACKLY_SCHEDULES is on.
+"""Schedules of jobs. All are off unless TRACKLY_SCHEDULES is on.
 
-What is turned on or off in the UI stays so, whatever the setting says. A job that is still queued or under way is
-not started again. What must not go in: what a job does (`jobs`), and what starts with files (`sensors`).
+A schedule that was turned on or off in the UI stays so, whatever the setting is. A job that is still queued or under
+way is not started again. What must not go in: the work of jobs (`jobs`), and starts by files (`sensors`).
 """
 
 import dagster as dg
@@ -12,7 +12,7 @@ from pipelines.settings import Settings
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """The schedules, on or off."""
+    """Build the schedules, on or off."""
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedules else dg.DefaultScheduleStatus.STOPPED
     return [
         _schedule("hourly_pull", pull.name, "0 * * * *", status, "The pull at the full hour."),

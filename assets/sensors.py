@@ -1,6 +1,6 @@
-"""What starts a job by itself: history files that arrive. Off unless TRACKLY_SCHEDULES is on.
+"""The sensor that starts a push when history files arrive. Off unless TRACKLY_SCHEDULES is on.
 
-What must not go in: the clock (`schedules`), what a job does (`jobs`), and when a file is complete
+What must not go in: times (`schedules`), the work of jobs (`jobs`), and when a file is complete
 (`inspection.new_files`).
 """
 
@@ -21,7 +21,7 @@ _MOST_NAMED = 3
 
 
 def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensor of new history, on or off."""
+    """Build the sensor for new history, on or off."""
     status = dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(

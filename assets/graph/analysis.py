@@ -1,8 +1,8 @@
-"""What analysts read that is made of the warehouse: its views, which need no run, and the report.
+"""Assets made from the warehouse: its views, which need no run, and the report.
 
-Views are computed when they are read, so they are external assets: on the graph, with their columns, and never out of
-date. `records.views` has them on record whenever a table that they read is published. What must not go in: their SQL
-(`pipelines/warehouse/marts`), and figures of the report (`pipelines.report`).
+Views are computed when they are read, so they are external assets: on the graph, with their columns, and always up to
+date. `records.views` records them as materialized whenever a table that they read is published. What must not go in:
+their SQL (`pipelines/warehouse/marts`), and figures of the report (`pipelines.report`).
 """
 
 import re
@@ -30,12 +30,12 @@ _IMPORTS = [imported_sends, imported_clicks, imported_revenue]
 
 
 def mart_sql(name: str) -> str:
-    """The statement that a mart is."""
+    """Return the SQL statement of a mart."""
     return mart_file(name).read_text(encoding="utf-8")
 
 
 def mart_file(name: str) -> Path:
-    """The file of that statement."""
+    """Return the file of a mart's statement."""
     return Path(str(files("pipelines.warehouse.marts").joinpath(f"{name}.sql")))
 
 
@@ -99,15 +99,15 @@ ANALYSIS_ASSETS = [report]
 
 
 def views_of(assets: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
-    """The views that read what these assets make, directly or by another view; in the order of `VIEWS`."""
+    """Return the views that read these assets, directly or through another view; in the order of `VIEWS`."""
     found = set(assets)
-    for view in VIEWS:  # each reads only those before it
+    for view in VIEWS:  # each view reads only earlier ones
         if any(dep.asset_key in found for dep in view.deps):
             found.add(view.key)
     return [view.key for view in VIEWS if view.key in found]
 
 
 def view_name(key: dg.AssetKey) -> str:
-    """A view's name in the warehouse, with its schema."""
+    """Return a view's name in the warehouse, with its schema."""
     name = key.to_user_string()
     return name if name in DERIVED else f"marts.{name.removeprefix('marts_')}"

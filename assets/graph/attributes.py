@@ -1,6 +1,6 @@
-"""What every asset says of itself beyond its columns: owner, tags, version, table, code, and how fresh it is kept.
+"""Attributes of every asset beyond its columns: owner, tags, version, table, code, and freshness.
 
-All of it follows from the asset's group and dataset, so that an asset that is added has it. What must not go in:
+They follow from the asset's group and dataset, so a new asset gets them without further code. What must not go in:
 figures of a run (`inspection.metadata`).
 """
 
@@ -31,10 +31,10 @@ _OWNERS = {
 }
 _RELEASE = version("trackly-sync")
 _PROMISED = ("pull", "webhooks")
-"""Groups whose data is to be as young as TRACKLY_ALERT_STALE_HOURS says."""
+"""Groups whose data must not be older than TRACKLY_ALERT_STALE_HOURS."""
 
 _DAILY = ("push", "analysis")
-"""Groups that the daily_sync brings up to date, where schedules are on."""
+"""Groups that daily_sync updates, if schedules are on."""
 
 _CATALOG, _MART = "warehouse", "marts_"
 _TABLES = {
@@ -56,19 +56,21 @@ _DATASETS: dict[str, Dataset] = {
 def described(
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets, each with all of these attributes.
+    """Return the assets, each with all of these attributes.
 
     Args:
         assets: in any order.
         settings: how old data may become.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # code references; the locks hold the version
+        warnings.simplefilter(
+            "ignore", dg.BetaWarning
+        )  # code references are beta; the lock files pin the version
         made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
         linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
         return [
             *(asset.map_asset_specs(lambda spec: _spec(spec, settings)) for asset in linked),
-            # nothing makes these, so Dagster could not know how old they are
+            # no step makes these assets, so Dagster does not know their age
             *(
                 _spec(a, settings).replace_attributes(freshness_policy=None)
                 for a in assets
@@ -97,7 +99,7 @@ def _personal(dataset: Dataset) -> str:
 
 
 def _version(name: str, dataset: Dataset | None) -> str:
-    """Changes with the release and with what makes the asset: its columns, or its SQL."""
+    """Return a code version that changes with the release and with the asset's columns or SQL."""
     made_by = ""
     if dataset:
         made_by = ", ".join(f"{field.name} {field.kind}" for field in dataset.fields)
@@ -108,7 +110,7 @@ def _version(name: str, dataset: Dataset | None) -> str:
 
 
 def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.CodeReferencesMetadataValue]:
-    """The asset's code, and beside it the file that declares its dataset, or is its SQL."""
+    """Return references to the asset's code, and to the file with its declaration or SQL."""
     known = spec.metadata.get("dagster/code_references")
     code = list(known.code_references) if isinstance(known, dg.CodeReferencesMetadataValue) else []
     name = spec.key.to_user_string()
@@ -124,7 +126,7 @@ def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.Co
 
 
 def _promise(group: str, settings: Settings) -> dg.FreshnessPolicy | None:
-    """Dagster warns when data is older than promised, and calls it failed at twice that age."""
+    """Return the freshness policy: Dagster warns when data is older than promised, and fails it at twice that age."""
     if group not in _PROMISED and not (group in _DAILY and settings.schedules):
         return None
     promise = timedelta(hours=max(settings.alert_stale_hours, 0 if group in _PROMISED else 24))

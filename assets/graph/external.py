@@ -1,4 +1,4 @@
-"""What is there without us, as external assets: the account, and history files. Nothing here can be materialized.
+"""External assets: the account and the history files. They cannot be materialized.
 
 What must not go in: reading them (`pulled`, `pushed`).
 """

@@ -1,7 +1,7 @@
-"""History month by month, for a backfill of years: its progress is on Dagster's own page, month by month.
+"""History by month, for a backfill of years, whose progress Dagster's pages show.
 
-A month is sent through the same ledger as the push, so that no row goes twice, whichever came first and however
-often. What must not go in: how rows are judged, cut or sent.
+A month is sent with the same ledger as a push, so no row is sent twice, in any order and however often. What must not
+go in: how rows are judged, cut or sent.
 """
 
 import time
@@ -38,7 +38,7 @@ _TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
 
 
 class MonthConfig(dg.Config):
-    """What to make of files that cannot be read."""
+    """How to treat files that cannot be read."""
 
     ignore_unread: bool = Field(
         default=False, description="Go on without files that are named like a dataset and cannot be read."
@@ -47,11 +47,11 @@ class MonthConfig(dg.Config):
 
 @dataclass(slots=True)
 class Month:
-    """What became of the rows of a month.
+    """The outcomes of a month's rows.
 
     Attributes:
         counts: by dataset, rows by outcome.
-        differs: how many rows say something else than was sent.
+        differs: number of rows that differ from what was sent.
     """
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -59,22 +59,22 @@ class Month:
 
     @classmethod
     def of(cls, found: Mapping[str, tuple[dict[str, int], int]]) -> Self:
-        """From what `outcomes_by_month` found of each dataset in that month."""
+        """Build a month from the results of `outcomes_by_month` for each dataset."""
         return cls({name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values()))
 
     def total(self) -> dict[str, int]:
-        """Rows of all datasets by outcome; an outcome that no row has is left out."""
+        """Rows of all datasets by outcome, without outcomes that no row has."""
         sums = {str(o): sum(by.get(o, 0) for by in self.counts.values()) for o in Outcome}
         return {outcome: rows for outcome, rows in sums.items() if rows}
 
     def is_begun(self) -> bool:
-        """Whether rows of it were sent, or nothing is left to be sent."""
+        """Whether rows of the month were sent, or no row is left to send."""
         total = self.total()
         return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
 
 
 def months_of(settings: Settings) -> dict[str, Month]:
-    """Every month of the current input, such as 2026-10, in order.
+    """Return every month of the current input, such as 2026-10, in order.
 
     Raises:
         StorageError: a stage or the warehouse cannot be read.
@@ -85,14 +85,14 @@ def months_of(settings: Settings) -> dict[str, Month]:
 
 
 def partitions_of(settings: Settings) -> dg.MonthlyPartitionsDefinition:
-    """Every month from TRACKLY_HISTORY_START up to the current one."""
+    """Return partitions for every month from TRACKLY_HISTORY_START to the current one."""
     return dg.MonthlyPartitionsDefinition(
         start_date=f"{settings.history_start:%Y-%m}", timezone="UTC", fmt="%Y-%m", end_offset=1
     )
 
 
 def build_months(settings: Settings) -> dg.AssetsDefinition:
-    """The asset with a partition for every month."""
+    """Build the asset with a partition for every month."""
     checks = {
         "complete": "Nothing of a month that was begun is pending, parked or in doubt. Clicks and revenue are parked "
         "until their send is in: where that is of a later month, run this month again, or the push.",
@@ -142,10 +142,10 @@ def _import_month(
 
 
 def month_checks(months: Mapping[str, Month], settings: Settings) -> list[dg.AssetCheckResult]:
-    """The checks of the months that were begun.
+    """Return the results of the checks for months that were begun.
 
-    Dagster shows one last result of a check for all partitions. So each result names every month that is not as it
-    should be: else the next month would hide it.
+    Dagster shows only the last result of a check for all partitions. So each result names every month with a problem;
+    otherwise a later month would hide it.
     """
     left_out = {key: left for key, one in months.items() if (left := _left_out(one, settings))}
     unsettled = {
@@ -157,7 +157,7 @@ def month_checks(months: Mapping[str, Month], settings: Settings) -> list[dg.Ass
 
 
 def _left_out(month: Month, settings: Settings) -> dict[str, int]:
-    """Rows that were left out or differ, where they are more than may be."""
+    """Return rows that were left out or differ, if they are more than the limit."""
     total = month.total()
     left = {outcome: rows for outcome, rows in total.items() if outcome in LEFT_OUT}
     if month.differs:
@@ -167,7 +167,7 @@ def _left_out(month: Month, settings: Settings) -> dict[str, int]:
 
 
 def _result(check: str, months: Mapping[str, Mapping[str, int]]) -> dg.AssetCheckResult:
-    """Passed where there are no such months; else a warning that names them and counts their rows."""
+    """Return a passed result without such months; otherwise a warning that names them and counts their rows."""
     named = {key: ", ".join(f"{what} ({n:,})" for what, n in rows.items()) for key, rows in months.items()}
     return dg.AssetCheckResult(
         asset_key=NAME,

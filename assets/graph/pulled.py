@@ -21,11 +21,11 @@ from schemas.registry import BY_PRODUCT, PULLED
 
 GROUP = "pull"
 _MADE_OF = {"revenue": ("contacts",)}
-"""By dataset, others that it is derived from where the account does not serve it."""
+"""By dataset, the datasets that it is derived from if the account does not serve it."""
 
 
 def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition:
-    """An asset that makes one dataset's snapshot; nothing shows until `warehouse` publishes it."""
+    """Build an asset that makes one dataset's snapshot; `warehouse` publishes it later."""
     options = ReadOptions(skip_unserved=dataset.name in BY_PRODUCT)
 
     @dg.asset(
@@ -52,7 +52,7 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
 
 
 DATASETS = {name: _pulled(dataset, _MADE_OF.get(name, ())) for name, dataset in PULLED.items()}
-"""By dataset, its asset."""
+"""Assets by dataset."""
 
 
 @dg.asset(

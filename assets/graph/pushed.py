@@ -1,6 +1,6 @@
-"""History on its way in: what the files hold, what was imported, and whether the account agrees.
+"""Pushed history: the files' contents, the imports, and the reconciliation with the account.
 
-`history_*` take files in, `imported_*` send what is not in the account yet. Add an import here when the API gets
+`history_*` take files in, `imported_*` send what is not in the account yet. Add an import here if the API gets a new
 one. What must not go in: how rows are judged, cut or sent.
 """
 
@@ -34,7 +34,7 @@ GROUP = "push"
 
 
 class HistoryConfig(dg.Config):
-    """What to make of a missing history, and of files that cannot be read."""
+    """How to treat a missing history, and files that cannot be read."""
 
     required: bool = Field(
         default=True, description="Fail where there are no history files; else the imports are skipped."
@@ -45,7 +45,7 @@ class HistoryConfig(dg.Config):
 
 
 def no_history(settings: Settings) -> str:
-    """Why there is nothing to take in; empty where there is."""
+    """Return why there is no history to take in; empty if there is some."""
     try:
         find_sources(settings, list(PUSHED))
     except UsageError as error:
@@ -55,7 +55,7 @@ def no_history(settings: Settings) -> str:
 
 @contextmanager
 def imports_published(settings: Settings) -> Iterator[None]:
-    """Publish schema imports when the block ends, also where it failed: it shows how far the push came."""
+    """Publish schema imports when the block ends, also if it failed, to show the progress of the push."""
     try:
         yield
     except BusyError:  # the other push publishes it
@@ -67,7 +67,7 @@ def imports_published(settings: Settings) -> Iterator[None]:
 
 
 def _history(dataset: Dataset) -> dg.AssetsDefinition:
-    """An asset that takes one dataset's history files in."""
+    """Build an asset that takes in one dataset's history files."""
 
     @dg.asset(
         name=f"history_{dataset.name}",
@@ -104,7 +104,7 @@ def _history(dataset: Dataset) -> dg.AssetsDefinition:
 
 
 def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
-    """An asset that sends what the account does not have yet of one dataset, and waits for every answer."""
+    """Build an asset that sends one dataset's rows that the account does not have yet, and waits for every answer."""
 
     @dg.asset(
         name=f"imported_{dataset.name}",
@@ -147,7 +147,7 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
     " gained. Differences are in imports.differences.",
 )
 def reconciliation(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
-    """Compare, contact by contact."""
+    """Compare the ledger with the account, contact by contact."""
     started = time.monotonic()
     with engine(trackly) as settings:
         done = reconcile(settings, run=context.run.run_id)

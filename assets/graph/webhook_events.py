@@ -1,7 +1,7 @@
-"""What the webhook receiver was sent: its events, brought into the warehouse, and whether they arrive at all.
+"""Webhook events: publishes received events into the warehouse, and checks that events arrive.
 
-The receiver publishes every minute by itself; this asset shows on Dagster's pages how fresh that is. Where no
-receiver ever ran there is nothing to materialize. What must not go in: how events are received or read.
+The receiver publishes every minute by itself; this asset shows on Dagster's pages how fresh its events are. Without a
+receiver there is nothing to materialize. What must not go in: how events are received or read.
 """
 
 import time
@@ -38,7 +38,7 @@ GROUP = "webhooks"
 def webhook_events(
     context: dg.AssetExecutionContext, trackly: Trackly
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Publish what is new in the queue."""
+    """Publish the new events of the queue."""
     started = time.monotonic()
     with engine(trackly) as settings:
         found = received(settings)
@@ -58,7 +58,7 @@ def webhook_events(
     description="The receiver runs, and events come while contacts are sent to.",
 )
 def events_arrive(trackly: Trackly) -> dg.AssetCheckResult:
-    """The conditions that alert, as a check."""
+    """Check the alert conditions about events."""
     with engine(trackly) as settings:
         wrong = [condition for condition in of_receiver(settings) if condition.firing]
     return dg.AssetCheckResult(

@@ -1,6 +1,6 @@
-"""What assets, checks and sensors look at: rows of the warehouse, files that arrive, and the figures made of them.
+"""Reads data for assets, checks and sensors: rows of the warehouse, arriving files, and figures about them.
 
 files, warehouse ─▶ new_files, lookups, row_checks ─▶ previews, metadata (for Dagster's pages)
 
-Only `metadata` and `previews` import Dagster. What does not belong here: what follows from what was found.
+Only `metadata` and `previews` import Dagster. What does not belong here: decisions about the results.
 """

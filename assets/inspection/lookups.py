@@ -1,6 +1,6 @@
-"""What assets and checks look up: rows of snapshots, stages and the tables of imports. No Dagster here.
+"""Look-ups for assets and checks: rows of snapshots, stages and the tables of imports. No Dagster here.
 
-Add a query here when a page or a check needs one. What must not go in: judging, and writing anything.
+Add a query here when a page or a check needs one. What must not go in: decisions, and writes.
 """
 
 from collections import Counter
@@ -34,16 +34,16 @@ from schemas.webhook_events import WEBHOOK_EVENTS
 _BATCH_ROWS = 50_000
 _PREVIEW_ROWS = 5
 _MOST_COUNTED = 100_000
-"""Rows of all tables up to which rows of views are counted: that takes some 10 microseconds of a processor a row."""
+"""Rows of all tables up to which rows of views are counted; counting takes about 10 microseconds per row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What there is to check of a dataset.
+    """The data of a dataset that checks read.
 
     Attributes:
         batches: the rows that are published, or may be sent.
-        reasons: of the quarantined rows, by reason.
+        reasons: number of quarantined rows by reason.
         manifest: of a pulled dataset.
     """
 
@@ -54,10 +54,10 @@ class Content:
 
 @contextmanager
 def snapshot_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
-    """The newest snapshot.
+    """Yield the content of the newest snapshot.
 
     Raises:
-        StorageError: there is none, of a dataset that every account serves.
+        StorageError: there is no snapshot of a dataset that every account serves.
     """
     snapshot = latest(settings.parquet_dir, dataset.name)
     if snapshot is None and dataset.name in BY_PRODUCT:
@@ -71,7 +71,7 @@ def snapshot_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
 
 
 def _not_served(name: str) -> Manifest:
-    """In place of a snapshot's, where the account does not serve the dataset."""
+    """Return a stand-in manifest for a dataset that the account does not serve."""
     return Manifest(
         dataset=name,
         snapshot="",
@@ -87,7 +87,7 @@ def _not_served(name: str) -> Manifest:
 
 @contextmanager
 def input_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
-    """The current history input; rows that wait for their send may yet be sent.
+    """Yield the content of the current history input; rows that wait for their send may still be sent.
 
     Raises:
         StorageError: there is none.
@@ -106,20 +106,20 @@ def input_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
 
 
 def first_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The first few rows of a snapshot."""
+    """Return the first few rows of a snapshot."""
     with pq.ParquetFile(snapshot.data) as file:
         return next((batch.to_pylist() for batch in file.iter_batches(_PREVIEW_ROWS)), [])
 
 
 def input_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
-    """The first few rows of the current input that could be read."""
+    """Return the first few rows of the current input that could be read."""
     columns = ", ".join(dataset.columns)
     with opened(stage_path(settings, dataset.name)) as connection:
         return dicts(connection, f"SELECT {columns} FROM input WHERE problem IS NULL LIMIT {_PREVIEW_ROWS}")
 
 
 def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
-    """A few rows of imports.records, those that were left out first."""
+    """Return a few rows of imports.records, rows that were left out first."""
     with reading(settings.warehouse) as connection:
         return dicts(
             connection,
@@ -132,7 +132,7 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def intake_of(settings: Settings, dataset: Dataset) -> Intake:
-    """What the last intake of a dataset found, as its stage has it by now.
+    """Return the result of the last intake of a dataset, from its stage.
 
     Raises:
         StorageError: there was none.
@@ -158,7 +158,7 @@ def intake_of(settings: Settings, dataset: Dataset) -> Intake:
 
 
 def rows_by_month(settings: Settings, name: str) -> dict[str, int]:
-    """Rows of the current input by month, such as 2026-10; "" has those without a time."""
+    """Return rows of the current input by month, such as 2026-10; "" for rows without a time."""
     with opened(stage_path(settings, name)) as connection:
         found = connection.execute(
             "SELECT coalesce(strftime(timestamp, '%Y-%m'), ''), count(*) FROM input GROUP BY 1 ORDER BY 1"
@@ -167,7 +167,7 @@ def rows_by_month(settings: Settings, name: str) -> dict[str, int]:
 
 
 def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
-    """Rows of the current input by outcome, counted in imports.records."""
+    """Return rows of the current input by outcome, counted in imports.records."""
     with reading(settings.warehouse) as connection:
         found = connection.execute(
             "SELECT outcome, count(*) FROM imports.records WHERE in_input AND dataset = ? GROUP BY 1", [name]
@@ -176,10 +176,10 @@ def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
 
 
 def noticed(settings: Settings, name: str) -> dict[str, int]:
-    """Rows that `push` counts beside outcomes.
+    """Return rows that `push` counts in addition to outcomes.
 
     Returns:
-        Of the current input, those that differ (not acknowledged) or conflict; of all records, their number.
+        For the current input, rows that differ (not acknowledged) or conflict; and the number of all records.
     """
     with reading(settings.warehouse) as connection:
         ((differs, conflicts, recorded),) = connection.execute(
@@ -191,12 +191,12 @@ def noticed(settings: Settings, name: str) -> dict[str, int]:
 
 
 def left_out(settings: Settings, name: str) -> dict[str, int]:
-    """Why rows of the current input were left out, and how many, the most frequent reasons first."""
+    """Return why rows of the current input were left out, with their numbers, the most frequent reasons first."""
     with reading(settings.warehouse) as connection:
         found = connection.execute(
             f"SELECT concat_ws(': ', outcome, code, {COMMON_REASON}) AS why, count(*) AS rows FROM imports.records "
             f"WHERE in_input AND dataset = ? AND outcome IN {sql_list(LEFT_OUT)} "
-            # the texts that come with a code may differ from row to row
+            # the texts of a code may differ from row to row
             "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "
             f"ORDER BY rows DESC, why LIMIT {MOST_REASONS}",
             [name],
@@ -205,14 +205,14 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
 
 
 def differing(settings: Settings) -> dict[str, int]:
-    """What the last reconciliation could not account for: by finding, how many contacts and measures."""
+    """Return the findings of the last reconciliation, each with its number of contacts and measures."""
     with reading(settings.warehouse) as connection:
         found = connection.execute("SELECT finding, count(*) FROM imports.differences GROUP BY 1").fetchall()
     return dict(found)
 
 
 def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
-    """The sum of revenue that was derived from contacts (None: it comes from events), and the contacts' total."""
+    """Return the sum of revenue derived from contacts (None if it comes from events), and the contacts' total."""
     with reading(settings.warehouse) as connection:
         ((events, derived, total),) = connection.execute(
             "SELECT (SELECT count(*) FROM revenue WHERE source <> ?), "
@@ -224,7 +224,7 @@ def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
 
 
 def event_rows(settings: Settings) -> int:
-    """How many webhook events are published; none where there is no warehouse yet."""
+    """Return the number of published webhook events; 0 without a warehouse."""
     if not is_there(settings.warehouse):
         return 0
     with reading(settings.warehouse) as connection:
@@ -239,12 +239,12 @@ def event_rows(settings: Settings) -> int:
 
 
 def view_rows(settings: Settings, names: Sequence[str], most: int = _MOST_COUNTED) -> dict[str, int | None]:
-    """How many rows views have, of those that are there; None for each where counting would take long.
+    """Return the number of rows of existing views; None for each if counting would take long.
 
     Args:
         settings: where the warehouse is.
-        names: of views, with their schemas for those that are not in main.
-        most: rows that tables may have for rows of views to be counted.
+        names: of views, with their schema unless it is main.
+        most: most rows of all tables for which views are counted.
     """
     if not is_there(settings.warehouse):
         return {}

@@ -1,6 +1,6 @@
-"""What materializations carry: numbers that Dagster plots, outcomes, and small previews.
+"""Metadata of materializations: numbers that Dagster plots, outcomes, and small previews.
 
-Add a figure here when a page should show it. What must not go in: reading the API, how a cell is shown (`previews`),
+Add a figure here if a page should show it. What must not go in: reading the API, how a cell is shown (`previews`),
 and anything that shows phone numbers in full, messages, custom fields or raw rows.
 """
 
@@ -30,7 +30,7 @@ _MOST_MONTHS = 60
 
 
 def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
-    """A dataset's columns with their descriptions, as Dagster's asset page shows them."""
+    """Return a dataset's columns with their descriptions, for Dagster's asset page."""
     fields = (*dataset.fields, *BOOKKEEPING.fields) if pulled else dataset.fields
     return dg.TableSchema(
         [
@@ -46,11 +46,11 @@ def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
 
 
 def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadata:
-    """What a pulled dataset's materialization carries.
+    """Return the metadata of a pulled dataset's materialization.
 
     Args:
         dataset: what was pulled.
-        snapshot: what came of it.
+        snapshot: the snapshot that was made.
         seconds: how long it took.
     """
     manifest = snapshot.manifest
@@ -69,12 +69,12 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
 
 
 def of_unserved(why: str) -> Metadata:
-    """What the materialization of a dataset carries that the account does not serve."""
+    """Return the metadata for a dataset that the account does not serve."""
     return {"rows": 0, "served": False, "answer": plain(why)}
 
 
 def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float) -> Metadata:
-    """What the warehouse's materialization carries.
+    """Return the metadata of the warehouse's materialization.
 
     Args:
         published: the snapshots that it holds.
@@ -103,19 +103,19 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
 
 
 EVENT_FIGURES = ("dagster/row_count", "bodies", "refused", "unstored")
-"""Of what `of_events` says, what differs as soon as the receiver has done something."""
+"""Keys of `of_events` that change as soon as the receiver has received or published something."""
 
 
 def of_events(
     received: Received, rows: int, seconds: float | None = None, new: int | None = None
 ) -> Metadata:
-    """What the materialization of webhook events carries.
+    """Return the metadata of the materialization of webhook events.
 
     Args:
-        received: what the receiver has left on record.
+        received: the receiver's figures.
         rows: how many events are published.
-        seconds: how long it took; None where the receiver published by itself.
-        new: how many events were published now; None likewise.
+        seconds: how long it took; None if the receiver published by itself.
+        new: how many events were published now; None in the same case.
     """
     refused = received.unsigned + received.wrongly_signed
     return {
@@ -132,14 +132,14 @@ def of_events(
 def of_intake(
     dataset: Dataset, found: Intake, months: Mapping[str, int], rows: Sequence[Row], seconds: float
 ) -> Metadata:
-    """What a history asset's materialization carries.
+    """Return the metadata of a history asset's materialization.
 
-    How many rows wait for their send is left out: before the first import all clicks and revenue do.
+    The number of rows that wait for their send is omitted: before the first import, all clicks and revenue wait.
 
     Args:
-        dataset: what was taken in.
-        found: what was found in its files.
-        months: how many rows there are by month, as 2026-10; "" for those without a time.
+        dataset: the dataset.
+        found: the result of the intake.
+        months: number of rows by month, such as 2026-10; "" for rows without a time.
         rows: a few, as examples.
         seconds: how long it took.
     """
@@ -173,16 +173,17 @@ def of_outcomes(
     done: Sequence[RunRecord],
     seconds: float,
 ) -> Metadata:
-    """What an import's materialization carries: what this run did as numbers, to be plotted over time.
+    """Return the metadata of an import's materialization: the run's figures as numbers, to plot over time.
 
-    How the input stands is there by number too, as `input_accepted` and so on.
+    The outcomes of the input are numbers too: `input_accepted` and so on.
 
     Args:
         name: the dataset.
         counts: the outcomes of the current input.
-        noticed: rows that differ from what was sent, in conflict, and on record in all (`lookups.noticed`).
+        noticed: numbers of rows that differ from what was sent, are in conflict, and of all records
+            (`lookups.noticed`).
         rows: a few of its records.
-        done: what is on record of this run's push.
+        done: the record of this run's push.
         seconds: how long it took.
     """
     return {
@@ -200,7 +201,7 @@ def of_outcomes(
 
 
 def of_run(done: Sequence[RunRecord]) -> Metadata:
-    """What pushes of one run did: rows sent, accepted, left out and still pending."""
+    """Return the figures of a run's pushes: rows sent, accepted, left out and still pending."""
     return {
         name: sum(getattr(one, name) or 0 for one in done)
         for name in ("sent", "accepted", "left_out", "pending")
@@ -208,9 +209,9 @@ def of_run(done: Sequence[RunRecord]) -> Metadata:
 
 
 def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
-    """How to see every row that was left out, for whoever stands before the numbers.
+    """Return a text that says how to see every row that was left out.
 
-    In short lines: the page cuts long ones off.
+    Its lines are short, since the page cuts off long ones.
     """
     if not rows:
         return {}
@@ -229,14 +230,16 @@ def of_month(
     seconds: float | None,
     differs: int = 0,
 ) -> Metadata:
-    """What a month's import carries: what this run did, and the month's rows by outcome (`month_accepted` and so on).
+    """Return the metadata of a month's import.
+
+    The run's figures, and the month's rows by outcome (`month_accepted` and so on).
 
     Args:
         counts: by dataset, rows by outcome.
         between: the month.
-        done: what is on record of this run's pushes; None where they were not of this month alone.
-        seconds: how long it took; None likewise.
-        differs: how many rows say something else than was sent.
+        done: the records of this run's pushes; None if they were not of this month only.
+        seconds: how long it took; None in the same case.
+        differs: number of rows that differ from what was sent.
     """
     first, next_first = (f"'{day:%F} 00:00Z'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
@@ -256,7 +259,7 @@ def of_month(
 
 
 def _by_dataset(counts: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -> dg.TableMetadataValue:
-    """Rows by outcome, a line each dataset; of the outcomes those that any row has."""
+    """Return a table of rows by outcome, one line per dataset, with the outcomes that any row has."""
     lines = [
         {"dataset": name, "rows": f"{sum(by.values()):,}"} | {o: f"{by.get(o, 0):,}" for o in shown}
         for name, by in counts.items()
@@ -265,7 +268,7 @@ def _by_dataset(counts: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -
 
 
 def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
-    """What the reconciliation's materialization carries."""
+    """Return the metadata of the reconciliation's materialization."""
     columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
     balances = done.balances
     return {
@@ -287,7 +290,7 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
 
 
 def _figures(row_count: int, seconds: float | None, quarantined: int | None = None) -> Metadata:
-    """What each materialization has; of a number there is one key only."""
+    """Return the figures that every materialization has; each figure has one key."""
     return {
         "dagster/row_count": row_count,
         **({} if quarantined is None else {"quarantined": quarantined}),

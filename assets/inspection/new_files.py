@@ -1,9 +1,9 @@
-"""History files that arrive: which are new, and whether all of them are complete. No Dagster here.
+"""Arriving history files: finds new files, and whether all files are complete. No Dagster here.
 
-A file is complete when its size and its time of change have stood still for a while, by this machine's clock and
-over at least two looks. What a `.sql` file reads counts as much as the file itself.
-Files named otherwise while they are written (`sends.csv.part`, `.sends.csv`) are not seen
-at all. What must not go in: reading them, and starting anything (`schedules`).
+A file is complete if its size and modification time have not changed for a while, by this machine's clock and in at
+least two looks. Files that a `.sql` file reads count like the file itself. Files with other names while they are
+written (`sends.csv.part`, `.sends.csv`) are ignored. What must not go in: reading them, and starting anything
+(`schedules`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ _MOST_NAMED = 3
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A file as it was last seen.
+    """The state of a file when it was last seen.
 
     Attributes:
         size: bytes.
-        changed: when it was changed last, as the file system says; nanoseconds.
-        since: when it was first seen so; seconds.
-        started: whether a push was started with it as it is.
+        changed: its modification time; nanoseconds.
+        since: when this state was first seen; seconds.
+        started: whether a push was started with the file in this state.
     """
 
     size: int
@@ -39,12 +39,12 @@ class Seen(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What a look found.
+    """The result of a look.
 
     Attributes:
         seen: all files, for the next look.
-        new: those that no push was started with, as they are.
-        growing: those among them that may not be complete.
+        new: files in a state that no push was started with.
+        growing: new files that may not be complete.
     """
 
     seen: dict[Path, Seen]
@@ -53,15 +53,15 @@ class Arrivals:
 
     @property
     def ready(self) -> bool:
-        """Whether a push should start: something is new, and nothing is half there, since a push takes all."""
+        """Whether a push should start: there are new files and all are complete, since a push takes all files."""
         return bool(self.new) and not self.growing
 
 
 def to_watch(settings: Settings) -> list[Path]:
-    """The files that a push which no person starts would take, with those that `.sql` files among them read.
+    """Return the files that a push without a person would take, with the files that `.sql` files read.
 
     Raises:
-        UsageError: there is nothing to take.
+        UsageError: there are no files.
         StorageError: a folder cannot be read.
     """
     sources = find_sources(settings, list(PUSHED))
@@ -90,7 +90,7 @@ def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: flo
         files: the files that a push would take.
         before: `seen` of the last look.
         now: seconds.
-        quiet: for how many of them a file must have stood still.
+        quiet: seconds for which a file must not have changed.
     """
     seen = {path: file for path in files if (file := _seen(path, before.get(path), now))}
     new = [path for path, file in seen.items() if not file.started]
@@ -99,7 +99,7 @@ def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: flo
 
 
 def _seen(path: Path, before: Seen | None, now: float) -> Seen | None:
-    """A file as it is now; None where it went away after it was listed."""
+    """Return a file's current state; None if it was removed after it was listed."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -110,19 +110,19 @@ def _seen(path: Path, before: Seen | None, now: float) -> Seen | None:
 
 
 def started(arrivals: Arrivals) -> dict[Path, Seen]:
-    """What was seen, after a push was started with all of it; it is not started again, also if it fails."""
+    """Return the states after a push was started with all files; no second push starts for them, also if it fails."""
     return {path: msgspec.structs.replace(file, started=True) for path, file in arrivals.seen.items()}
 
 
 def to_cursor(seen: dict[Path, Seen]) -> str:
-    """As text, to be kept between looks."""
+    """Return the states as text, to keep between looks."""
     return msgspec.json.encode({str(path): file for path, file in seen.items()}).decode()
 
 
 def from_cursor(cursor: str | None) -> dict[Path, Seen]:
-    """What `to_cursor` made text of; nothing where there is none, or where it is not of this form."""
+    """Return the states from a text of `to_cursor`; empty without a text, or if it has another form."""
     try:
         found = msgspec.json.decode(cursor or "{}", type=dict[str, Seen])
-    except msgspec.DecodeError:  # somebody has set it by hand; every file is new then, and no row goes twice
+    except msgspec.DecodeError:  # set by hand: every file counts as new, and no row is sent twice
         return {}
     return {Path(path): file for path, file in found.items()}

@@ -1,4 +1,4 @@
-"""Values for Dagster's pages: numbers that it plots, and tables of a few rows without what is personal.
+"""Values for Dagster's pages: numbers to plot, and tables of a few rows without personal data.
 
 What must not go in: which figures a materialization carries (`metadata`).
 """
@@ -14,7 +14,7 @@ from pipelines.text.sanitize import plain
 from schemas.columns import PHONE, Dataset, Field, Kind
 
 _HIDDEN = frozenset({"message", "tracking_url"})
-"""Columns that no preview shows, beside JSON columns, which hold fields of the account's own."""
+"""Columns that no preview shows; JSON columns are omitted too, since they hold the account's own fields."""
 
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 _WIDEST_CELL = 60
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 
 def numbers(figures: Mapping[str, Any]) -> Metadata:
-    """Figures as metadata: numbers as such, also money, since Dagster plots those; anything else as text."""
+    """Return figures as metadata: numbers, also money, as numbers, which Dagster plots; other values as text."""
     return {name: _number(value) for name, value in figures.items()}
 
 
@@ -36,7 +36,7 @@ def _number(value: Any) -> int | float | str:
 
 
 def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.TableMetadataValue:
-    """A few rows without what is personal: phone numbers masked, texts and the account's own fields left out."""
+    """Return a table of a few rows without personal data: phone numbers masked, texts and own fields omitted."""
     shown = [f for f in dataset.fields if f.kind is not Kind.JSON and f.name not in _HIDDEN]
     return table(
         [field.name for field in shown],
@@ -45,7 +45,7 @@ def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.TableMetadataValue:
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> dg.TableMetadataValue:
-    """A table of plain text: nothing in a cell is a link, an image or HTML, as it would be in Markdown."""
+    """Return a table of plain text: cells have no links, images or HTML, as they could in Markdown."""
     return dg.MetadataValue.table(
         records=[dg.TableRecord({name: _cell(row[name]) for name in columns}) for row in rows],
         schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),

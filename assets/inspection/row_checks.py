@@ -20,10 +20,10 @@ from schemas.values.instants import plausible_between
 
 @dataclass(slots=True)
 class Findings:
-    """What was found; it names columns, rules and values of documented kinds, never what may be personal.
+    """The result of row checks; it names columns, rules and values of documented kinds, never personal data.
 
     Attributes:
-        rows: how many were looked at.
+        rows: number of rows checked.
         broken: by "column: rule" of the pandera model, how many rows break it.
         unknown: by "column: value", how many rows hold a value that the vendor does not document.
         odd_times: by column, how many rows hold a time before 2000 or after tomorrow.
@@ -69,7 +69,7 @@ def _rule(column: str, check: str, failure: str) -> str:
     match check:
         case "not_nullable":
             return f"{column}: must not be null"
-        case "column_in_dataframe":  # here the column is the failure, and has no place
+        case "column_in_dataframe":  # a missing column has no row position
             return f"{failure}: must be there"
         case _:
             return f"{column}: must be {check}"

@@ -1,7 +1,7 @@
-"""What the command line did, as materializations: from the records of its runs, and what they have left on disk.
+"""Runs of the command line as materializations, from their records and their files on disk.
 
-Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`run_records`, `events`),
-and checks, which are those of the assets.
+Add an activity here if a command gets a new one. What must not go in: Dagster's storage (`run_records`, `events`),
+and checks, which belong to the assets.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -50,11 +50,11 @@ _ASSETS = {*PULLED, *_IMPORTS, *(f"history_{name}" for name in PUSHED), "warehou
     WEBHOOK_EVENTS.name
 }
 Made = tuple[str, Metadata]
-"""An asset, and what its materialization carries."""
+"""An asset and the metadata of its materialization."""
 
 
 def materializations(settings: Settings, records: Sequence[RunRecord]) -> Iterator[dg.AssetMaterialization]:
-    """What a run has made, an asset once; what is gone from the disk by now is left out.
+    """Yield the materializations of a run, one per asset; assets whose files are gone are omitted.
 
     Args:
         settings: where everything lies.
@@ -75,7 +75,10 @@ def materializations(settings: Settings, records: Sequence[RunRecord]) -> Iterat
 
 
 def months(settings: Settings) -> tuple[list[dg.AssetMaterialization], list[dg.AssetCheckResult]]:
-    """Months of the current input that were begun, and the checks of all of them; nothing where there is no input."""
+    """Return materializations of months that were begun, and the check results of all months.
+
+    Empty without an input.
+    """
     known = partitions_of(settings)
     keys = set(known.get_partition_keys())
     try:
@@ -91,7 +94,7 @@ def months(settings: Settings) -> tuple[list[dg.AssetMaterialization], list[dg.A
 
 
 def events_received(settings: Settings) -> dg.AssetMaterialization | None:
-    """Webhook events as the receiver has published them by itself; None where there never was a receiver."""
+    """Return the materialization of webhook events that the receiver published; None without a receiver."""
     found = received(settings)
     if found is None:
         return None
@@ -103,7 +106,7 @@ def events_received(settings: Settings) -> dg.AssetMaterialization | None:
 
 
 def page_written(settings: Settings) -> tuple[dg.AssetMaterialization, float] | None:
-    """The page in the data directory and when it was written, seconds since 1970; None where there is none."""
+    """Return the report's materialization and when it was written, seconds since 1970; None without a page."""
     path = settings.data_dir / PAGE
     try:
         found = path.stat()
@@ -117,7 +120,7 @@ def page_written(settings: Settings) -> tuple[dg.AssetMaterialization, float] | 
 
 
 def assets_of(activity: str) -> tuple[str, ...]:
-    """The assets that an activity is to make; none of an activity that makes no asset."""
+    """Return the assets that an activity makes; empty if it makes none."""
     verb, _, what = activity.partition(" ")
     name = what.removeprefix("in ")
     makes = {
@@ -135,10 +138,10 @@ def assets_of(activity: str) -> tuple[str, ...]:
 
 
 def job_of(records: Sequence[RunRecord]) -> str:
-    """The job that does what a run did: pull or push.
+    """Return the job for a run of the command line: pull or push.
 
-    A run that no job can do again (`rollback`, `replay`, `resolve`, `adopt`) has the name of its command: were it
-    under `pull`, a click on "re-execute" would undo a rollback.
+    A run that no job can repeat (`rollback`, `replay`, `resolve`, `adopt`) has the name of its command. If a rollback
+    were under `pull`, a click on "re-execute" would undo it.
     """
     verbs = {record.activity.partition(" ")[0] for record in records}
     for verb in ("rollback", "replay", "resolve", "adopt"):
@@ -155,7 +158,7 @@ def _found(
 ) -> list[Made]:
     try:
         return list(make(settings, record, name))
-    except StorageError:  # another run has taken its place, or removed it
+    except StorageError:  # another run has replaced or removed it
         return []
 
 
@@ -233,4 +236,4 @@ _MADE: dict[str, Callable[[Settings, RunRecord, str], Iterator[Made]]] = {
     "adopt": _pushed,
     "reconcile": _reconciled,
 }
-"""By the first word of an activity, what it makes."""
+"""By the first word of an activity, a function that yields the assets it makes."""

@@ -1,6 +1,6 @@
-"""Asset events in Dagster's storage, of a run that did not make them itself; and the months that were sent.
+"""Writes asset events of a command-line run into Dagster's storage, and the months that were sent.
 
-What must not go in: runs (`run_records`), and what there is to report (`command_line`).
+What must not go in: runs (`run_records`), and the contents of events (`command_line`).
 """
 
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluation,  # not among the public names; the locks hold the version
+    AssetCheckEvaluation,  # not public; the lock files pin the version
     AssetCheckEvaluationTargetMaterializationData,
 )
 from dagster._core.events import StepMaterializationData  # the same
@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 
 AssetEvent = dg.AssetMaterialization | AssetCheckEvaluation
 Report = Callable[[AssetEvent], None]
-"""Puts an event on record."""
+"""Records an event."""
 
 
 def in_run(
@@ -31,14 +31,14 @@ def in_run(
     step: Callable[[AssetEvent], str | None] = lambda _: None,
     at: float | None = None,
 ) -> Report:
-    """Have events be those of a run.
+    """Return a function that records events of a run.
 
     Args:
         instance: Dagster's records.
         run: the run's id.
         job: the name of its job.
-        step: the key of the step that an event is of; None where no step of the run makes it.
-        at: when they happened, seconds since 1970; by default now.
+        step: the key of the event's step; None if no step of the run makes the asset.
+        at: when the events happened, seconds since 1970; by default now.
     """
 
     def report(event: AssetEvent) -> None:
@@ -50,16 +50,16 @@ def in_run(
 def report_together(
     instance: dg.DagsterInstance, run: str, job: str, events: Sequence[dg.AssetMaterialization], at: float
 ) -> None:
-    """Put materializations of different assets on record: by one transaction where Dagster has a file for each run.
+    """Record materializations of different assets, in one transaction if Dagster has a file for each run.
 
-    Dagster's own way is two transactions for each, and its batches are of one asset. Nobody who listens to the run in
-    this process is told.
+    Dagster itself uses two transactions for each event, and its batches are for one asset. Listeners in this process
+    are not notified.
 
     Args:
         instance: Dagster's records.
         run: the run's id.
         job: the name of its job.
-        events: an asset once.
+        events: one per asset.
         at: when they happened, seconds since 1970.
     """
     entries = [
@@ -109,12 +109,12 @@ def _of(
 
 
 def report_months(instance: dg.DagsterInstance, settings: Settings, report: Report) -> None:
-    """Report months whose rows stand otherwise than their last materialization says.
+    """Report months whose figures differ from their last materialization.
 
     Args:
         instance: Dagster's records.
         settings: where everything lies.
-        report: puts an event on record.
+        report: records an event.
     """
     events, checks = months(settings)
     changed = [event for event in events if not _is_known(instance, event)]
@@ -137,7 +137,7 @@ def _figures(event: dg.AssetMaterialization | None) -> dict[str, Any]:
 
 
 def evaluation(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> AssetCheckEvaluation:
-    """A check's result as an event, about the asset's last materialization."""
+    """Return a check's result as an event about the asset's last materialization."""
     key = result.asset_key
     assert key is not None  # noqa: S101 - ours have one
     last = instance.fetch_materializations(key, limit=1).records

@@ -1,8 +1,8 @@
-"""Of which version a reported materialization is, and which versions of others it was made from.
+"""Data versions of reported materializations, and the versions of their inputs.
 
-Dagster calls an asset stale by these tags. Its own runs write them, so what the command line did has to carry them
-too. A version is the run's id, as in `assets.graph`: each run may have made something else of the same account. What
-must not go in: what is reported, and when.
+Dagster decides by these tags whether an asset is stale. Dagster's own runs write them, so runs of the command line
+need them too. A version is the run's id, as in `assets.graph`, since each run may read different data from the same
+account. What must not go in: what is reported, and when.
 """
 
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.definitions.data_version import (  # none of these is public; the locks hold the version
+from dagster._core.definitions.data_version import (  # not public; the lock files pin the version
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
     DATA_VERSION_TAG,
@@ -29,15 +29,15 @@ def versioned(
     began: float,
     beside: Collection[dg.AssetKey] = (),
 ) -> dg.AssetMaterialization:
-    """A materialization with its version and those of its inputs.
+    """Return a materialization with its version and the versions of its inputs.
 
     Args:
         instance: Dagster's records.
-        graph: which asset is made of which.
+        graph: the inputs of each asset.
         event: the materialization.
-        version: of what it made.
-        began: since when its inputs were read, seconds since 1970: what was made of them later is not in it.
-        beside: assets that the same run has made, which are on record already.
+        version: its data version.
+        began: when its inputs began to be read, seconds since 1970; later versions of them are not in it.
+        beside: assets that the same run has made and that are recorded already.
     """
     node = graph.get(event.asset_key)
     tags = {
@@ -64,6 +64,6 @@ def versioned(
 
 
 def inputs_of(event: dg.AssetMaterialization) -> dict[str, str]:
-    """The versions that a materialization was made from, by tag."""
+    """Return the versions of a materialization's inputs, by tag."""
     prefix = get_input_data_version_tag(dg.AssetKey("")).rstrip("/")
     return {tag: value for tag, value in (event.tags or {}).items() if tag.startswith(prefix)}

@@ -1,8 +1,8 @@
-"""Dagster's records that are older than they are kept (`TRACKLY_KEEP_RECORDS_DAYS`): runs, events, results of checks.
+"""Removes Dagster's records older than `TRACKLY_KEEP_RECORDS_DAYS`: runs, events, results of checks.
 
-What stays whatever its age: the last materialization of each asset and of each month, with its run, since the pages
-go by them; the last result of each check; and runs that have not ended, or are of a month. What must not go in: our
-own records (`pipelines.run_records.pruning`).
+Some records are kept at any age: the last materialization of each asset and month, with its run, since the pages show
+them; the last result of each check; and runs that have not ended, or are of a month. What must not go in: our own
+records (`pipelines.run_records.pruning`).
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.event_log.schema import (  # no public name; the locks hold the version
+from dagster._core.storage.event_log.schema import (  # not public; the lock files pin the version
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
     SqlEventLogStorageTable,
@@ -32,14 +32,14 @@ def prune_dagster(instance: dg.DagsterInstance, settings: Settings) -> int:
     """Remove old runs with their events and output, events without a run, and results of checks.
 
     Returns:
-        How many runs and events without one.
+        The number of runs, and of events without a run.
     """
     before = oldest_kept(settings)
     if before is None:
         return 0
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
-        return 0  # somebody has given Dagster a storage of their own, whose tables are unknown
+        return 0  # a custom storage, whose tables are unknown
     removed = _remove_runs(instance, storage, before)
     return removed + _remove_events(storage, before)
 
@@ -54,13 +54,13 @@ def _remove_runs(instance: dg.DagsterInstance, storage: SqlEventLogStorage, befo
     for run_id in removed:
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
-        # SQLite has a file for each run, which is empty by now
+        # SQLite has a file for each run, which is now empty
         (Path(instance.root_directory) / "history" / "runs" / f"{run_id}.db").unlink(missing_ok=True)
     return len(removed)
 
 
 def _last_runs(storage: SqlEventLogStorage) -> set[str]:
-    """The runs in which assets, and parts of assets, were materialized last."""
+    """Return the runs that last materialized each asset and partition."""
     made = _EVENTS.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value
     last = sa.select(sa.func.max(_EVENTS.id)).where(made).group_by(_EVENTS.asset_key, _EVENTS.partition)
     with storage.index_connection() as connection:
@@ -68,7 +68,7 @@ def _last_runs(storage: SqlEventLogStorage) -> set[str]:
 
 
 def _remove_events(storage: SqlEventLogStorage, before: datetime) -> int:
-    """Remove events without a run, and results of checks, of which there are newer ones."""
+    """Remove events without a run, and results of checks, if there are newer ones."""
     stamp = before.astimezone(UTC).replace(tzinfo=None)  # as Dagster stores it
     last = sa.select(sa.func.max(_EVENTS.id)).group_by(
         _EVENTS.asset_key, _EVENTS.partition, _EVENTS.dagster_event_type

@@ -1,8 +1,8 @@
-"""Reports to Dagster's records what the command line did: `python -m assets.records.report`, with DAGSTER_HOME set.
+"""Reports runs of the command line to Dagster's records: `python -m assets.records.report`, with DAGSTER_HOME set.
 
 A command starts it and does not wait (`pipelines.cli.shared.report_to_dagster`), and so do the pages when they start,
-when a run goes on for long or was killed (`unreported`), and once a day; what is too old is removed then (`pruning`).
-What must not go in: what there is to report (`command_line`), and how it is written (`run_records`, `events`).
+when a run takes long or was killed (`unreported`), and once a day, when old records are removed too (`pruning`). What
+must not go in: the contents of reports (`command_line`), and how they are written (`run_records`, `events`).
 """
 
 import logging
@@ -49,9 +49,9 @@ _LOCK_SECONDS = 60.0
 
 
 def report_pending(instance: dg.DagsterInstance, settings: Settings) -> int:
-    """Report every run that a notice is left of, then those that go on or were killed; returns how many notices.
+    """Report every run with a notice, then runs under way or killed; return the number of notices.
 
-    A run that cannot be reported is tried again by the next process, a few times.
+    If a run cannot be reported, the next processes try again, a few times.
     """
     with FileLock(dagster_folder(settings.data_dir) / ".reporting.lock", timeout=_LOCK_SECONDS):
         defs, number = build_defs(), 0
@@ -77,7 +77,7 @@ def _report_all(
 
 
 def _went_well(reporting: Callable[[], None]) -> bool:
-    """Whether something could be reported; if not, why is in the log."""
+    """Whether a report succeeded; if not, the log has the reason."""
     try:
         reporting()
     except Exception:  # noqa: BLE001 - nobody waits for it, and the next process tries again
@@ -89,7 +89,7 @@ def _went_well(reporting: Callable[[], None]) -> bool:
 def report(
     instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions, records: Sequence[RunRecord]
 ) -> None:
-    """Report a run: what it has made and checked, which months it has sent, what failed, and whether it goes on.
+    """Report a run: its assets and checks, the months sent, its failures, and whether it is still running.
 
     Args:
         instance: Dagster's records.
@@ -104,7 +104,7 @@ def report(
     graph = defs.resolve_asset_graph()
     place = {key: number for number, key in enumerate(graph.toposorted_asset_keys)}
     beside: set[dg.AssetKey] = set()
-    for one in sorted(run.tried, key=lambda one: place[dg.AssetKey(one.asset)]):  # inputs come first
+    for one in sorted(run.tried, key=lambda one: place[dg.AssetKey(one.asset)]):  # inputs first
         if (event := made.get(dg.AssetKey(one.asset))) is not None:
             run.report(one)(versioned(instance, graph, event, records[0].run, one.began, beside))
             beside.add(event.asset_key)
@@ -118,7 +118,7 @@ def report(
 
 
 def _settle(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """End runs of which nothing is on record any more: nobody else would."""
+    """End runs in Dagster that have no records of ours any more, since no other code would."""
     begun = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
@@ -134,7 +134,7 @@ def _settle(instance: dg.DagsterInstance, settings: Settings) -> None:
 
 
 def report_events(instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions) -> None:
-    """Report webhook events that the receiver has published by itself; it is no run, so they belong to none.
+    """Report webhook events that the receiver has published by itself; they belong to no run.
 
     Args:
         instance: Dagster's records.
@@ -158,7 +158,7 @@ def report_events(instance: dg.DagsterInstance, settings: Settings, defs: dg.Def
 
 
 def _is_like(before: dg.AssetMaterialization, found: dg.AssetMaterialization) -> bool:
-    """Whether events are the same, and in the same warehouse."""
+    """Whether the figures of events are the same, in the same warehouse."""
     same = all(before.metadata.get(name) == found.metadata[name] for name in EVENT_FIGURES)
     return same and inputs_of(before) == inputs_of(found)
 
@@ -186,7 +186,7 @@ def report_page(instance: dg.DagsterInstance, settings: Settings, defs: dg.Defin
 def _checked(
     instance: dg.DagsterInstance, settings: Settings, made: Iterable[dg.AssetKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of the assets' own checks; given no instance, Dagster would make one for each."""
+    """Yield the results of the assets' checks; without an instance, Dagster would make one for each."""
     for check in (*CHECKS, events_arrive):
         if not {key.asset_key for key in check.check_keys} & set(made):
             continue
@@ -201,8 +201,8 @@ def _checked(
 
 
 def records_of(settings: Settings, notice: Notice) -> list[RunRecord]:
-    """The activities that a notice is about, oldest first."""
-    if not notice.run:  # of all that ran before Dagster was here
+    """Return the activities of a notice, oldest first."""
+    if not notice.run:  # a notice about all runs before Dagster was used
         last = last_of_each(settings.data_dir, "succeeded").values()
         return sorted(last, key=lambda record: record.started_at)
     since = datetime.fromisoformat(notice.since)
@@ -216,14 +216,14 @@ def records_of(settings: Settings, notice: Notice) -> list[RunRecord]:
 
 
 def bring_up_to_date(settings: Settings) -> int:
-    """Report and prune in the records of DAGSTER_HOME; 1 where that cannot be done, which is only a warning."""
+    """Report and prune in the records of DAGSTER_HOME; return 1 if this fails, which is only a warning."""
     try:
         with dg.DagsterInstance.get() as instance:
             report_pending(instance, settings)
             prune_dagster(instance, settings)
-    except Timeout:  # another process is at it for long
+    except Timeout:  # another process has been reporting for long
         return 1
-    except (dg.DagsterError, SQLAlchemyError, OSError) as error:  # damaged, or another version's
+    except (dg.DagsterError, SQLAlchemyError, OSError) as error:  # damaged, or of another version
         _log.warning(
             "Dagster's records cannot be used, so that they miss what commands did: %s", type(error).__name__
         )

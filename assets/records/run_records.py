@@ -1,9 +1,9 @@
-"""A run of the command line as a run of Dagster's: under its job, on the timeline, with steps, events and both times.
+"""Writes a run of the command line as a Dagster run: under its job, on the timeline, with steps, events and times.
 
-It is written from our own records (`pipelines.runs`), when it has ended or while it goes on, and has its own id: what
-sync.runs says of it has the same. It is written as a whole: one that is written again is removed first, so that a
-report that was cut off does no harm. Nothing starts it: it never waits in the queue, has no process that Dagster
-could look after, and is not retried. What must not go in: which runs are written, and when (`unreported`, `report`).
+The run is written from our own records (`pipelines.runs`), after it has ended or during it, with the id that it has
+in sync.runs. It is always written completely: an earlier version is removed first, so an interrupted report does no
+harm. Dagster does not start such a run: it never waits in the queue, has no process that Dagster could monitor, and
+is not retried. What must not go in: which runs are written, and when (`unreported`, `report`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-from dagster._core.events import (  # none of these is among the public names; the locks hold the version
+from dagster._core.events import (  # not public; the lock files pin the version
     AssetMaterializationPlannedData,
     JobFailureData,
     RunFailureReason,
@@ -46,14 +46,14 @@ _Key = dg.AssetKey | dg.AssetCheckKey
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a run did for one asset.
+    """The work of a run for one asset.
 
     Attributes:
         asset: the asset.
-        activity: what was done last for it.
+        activity: its last activity for the asset.
         began: seconds since 1970.
-        ended: the same; None while it goes on.
-        error: why it did not come to its end; None where it did.
+        ended: seconds since 1970; None while it is running.
+        error: why it failed; None if it did not.
     """
 
     asset: str
@@ -64,13 +64,13 @@ class Tried:
 
 
 def origin_of(job: str) -> RemoteJobOrigin:
-    """Where the pages find the job of a run; without one no page of a job shows the run."""
+    """Return the origin of a run's job; without it, no page of a job shows the run."""
     location = GrpcServerCodeLocationOrigin(host="localhost", location_name=LOCATION)
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job)
 
 
 def tried(records: Sequence[RunRecord]) -> list[Tried]:
-    """What a run did, by asset, in the order in which it began."""
+    """Return a run's work by asset, in the order in which it began."""
     by_asset: dict[str, list[RunRecord]] = {}
     for record in records:
         for asset in assets_of(record.activity):
@@ -91,7 +91,7 @@ def _tried(asset: str, records: Sequence[RunRecord]) -> Tried:
 
 
 def status_of(records: Sequence[RunRecord]) -> dg.DagsterRunStatus:
-    """How a run stands: a stop by a person is no failure, a killed process is one."""
+    """Return a run's status: a stop by a person is not a failure, a killed process is one."""
     found = {record.status for record in records}
     if "running" in found:
         return dg.DagsterRunStatus.STARTED
@@ -106,8 +106,8 @@ class RunWriter:
 
     Args:
         instance: Dagster's records.
-        run: the run as it is on record by now.
-        records: what it did, oldest first.
+        run: the Dagster run.
+        records: the run's activities, oldest first.
         steps: the key of the step of each asset and check.
     """
 
@@ -124,7 +124,7 @@ class RunWriter:
         self.status = status_of(records)
 
     def begin(self) -> None:
-        """The run, what it is to make, and its steps begin."""
+        """Write the run, its planned assets, and the beginning of its steps."""
         done = ", ".join(dict.fromkeys(record.activity for record in self._records))
         self._report_event(
             dg.DagsterEventType.RUN_START, self._began(), message=f"By the command line: {done}."
@@ -138,12 +138,12 @@ class RunWriter:
             )
 
     def report(self, one: Tried | None = None) -> Report:
-        """What puts events of an asset on record; without one, of what the run has made beside its steps."""
+        """Return a function that records events of an asset; without one, events outside the run's steps."""
         at = (one.ended if one else None) or self.ended()
         return in_run(self._instance, self._run.run_id, self._run.job_name, step=self._step, at=at)
 
     def end_step(self, one: Tried) -> None:
-        """A step has ended, if it has."""
+        """Write the end of a step, if it has ended."""
         if one.ended is None:
             return
         key = dg.AssetKey(one.asset)
@@ -156,7 +156,7 @@ class RunWriter:
         self._report_event(dg.DagsterEventType.STEP_FAILURE, one.ended, key, failed, one.error)
 
     def evaluate(self, evaluations: Sequence[AssetCheckEvaluation]) -> None:
-        """The results of checks, each as a step where the job has one for it."""
+        """Write the results of checks, each as a step if the job has one for it."""
         at = self.ended()
         own = {self._steps.get(dg.AssetKey(one.asset)) for one in self.tried}
         steps = [step for step in dict.fromkeys(map(self._step, evaluations)) if step not in own]
@@ -168,7 +168,7 @@ class RunWriter:
             self._report_event(dg.DagsterEventType.STEP_SUCCESS, at, data=_success(0.0), step=step)
 
     def close(self) -> None:
-        """The run has ended, if it has."""
+        """Write the end of the run, if it has ended."""
         kind = _ENDED.get(self.status)
         if kind is None:
             return
@@ -178,7 +178,7 @@ class RunWriter:
         self._report_event(kind, self.ended(), data=data, message=errors[0] if errors else "Done.")
 
     def ended(self) -> float:
-        """When the last of it ended, seconds since 1970; of what goes on, when it began."""
+        """When the last activity ended, seconds since 1970; for one under way, when it began."""
         return max(_end(record) or _seconds(record.started_at) for record in self._records)
 
     def _report_event(
@@ -210,12 +210,12 @@ class RunWriter:
 def opened(
     instance: dg.DagsterInstance, defs: dg.Definitions, records: Sequence[RunRecord]
 ) -> RunWriter | None:
-    """Begin to write a run, in place of what was written of it; None where it made no asset, or is Dagster's own.
+    """Begin to write a run, replacing an earlier version; None if it made no asset, or is Dagster's own.
 
     Args:
         instance: Dagster's records.
-        defs: what the job and its steps are in.
-        records: what the run did, oldest first.
+        defs: the definitions with the job.
+        records: the run's activities, oldest first.
     """
     before = instance.get_run_by_id(records[0].run)
     keys = {dg.AssetKey(asset) for record in records for asset in assets_of(record.activity)}
@@ -233,7 +233,7 @@ def opened(
 def _run(
     instance: dg.DagsterInstance, defs: dg.Definitions, records: Sequence[RunRecord], keys: set[dg.AssetKey]
 ) -> tuple[dg.DagsterRun, dict[_Key, str]]:
-    """The run with the plan of its job, cut down to some assets, and the steps of that plan."""
+    """Return the run with its job's plan for some assets, and the steps of that plan."""
     name = job_of(records)
     job = _job(defs, name, keys)
     plan = create_execution_plan(job)
@@ -271,7 +271,7 @@ def _run(
 
 
 def _job(defs: dg.Definitions, name: str, keys: set[dg.AssetKey]) -> dg.JobDefinition:
-    """The job of that name, or that of all assets where none that has it makes them; cut down to some assets."""
+    """Return the job of that name, or of all assets if that job does not make them; limited to some assets."""
     found = [job for job in defs.resolve_all_job_defs() if job.name == name]
     jobs = (*found, defs.resolve_implicit_global_asset_job_def())
     fitting = next(job for job in jobs if keys <= set(job.asset_layer.executable_asset_keys))
@@ -287,9 +287,9 @@ def _seconds(time: str) -> float:
 
 
 def _end(record: RunRecord) -> float | None:
-    """When an activity ended, a killed one at least; None while it goes on.
+    """Return when an activity ended, or a killed one was last alive; None while it is running.
 
-    Of a killed one earlier versions kept only when it began.
+    For a killed activity, earlier versions kept only its beginning.
     """
     if record.finished_at:
         return _seconds(record.finished_at)

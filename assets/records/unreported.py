@@ -1,4 +1,4 @@
-"""Which runs of the command line Dagster's records do not have as they stand; the server looks every few seconds.
+"""Finds runs of the command line that Dagster's records lack or have outdated; the server checks every few seconds.
 
 What must not go in: writing them (`report`, `run_records`).
 """
@@ -19,27 +19,29 @@ from pipelines.settings import Settings
 from schemas.own_tables.sync import RunRecord
 
 _LOOKED_AT = 200
-"""How many of the newest records are looked through for runs that were killed."""
+"""Number of newest records that are searched for killed runs."""
 
 _QUIET = timedelta(minutes=5)
-"""After so long without a sign a run has ended; between two activities there is none either."""
+"""A run has ended after this time without a sign of life; there is none between two activities either."""
 
 
 def unreported(
     instance: dg.DagsterInstance, settings: Settings, at_least: timedelta = timedelta(0)
 ) -> list[list[RunRecord]]:
-    """Runs that go on, were killed, or ended without a notice, and are not on record so. Dagster's own are left out.
+    """Return runs under way, killed, or ended without a notice, whose record is missing or outdated.
+
+    Without Dagster's own.
 
     Args:
         instance: Dagster's records.
         settings: where everything lies.
-        at_least: how long a run must have gone on to be among them.
+        at_least: least duration of a run under way.
     """
     latest: list[RunRecord] = []
-    with suppress(StorageError):  # beyond a damaged record nothing is looked at
+    with suppress(StorageError):  # records after a damaged one are not read
         latest.extend(islice(newest(settings.data_dir), _LOOKED_AT))
     found = {records[0].run: records for records in by_run([*latest[::-1], *unended(settings.data_dir)])}
-    for notice in pending(settings.data_dir):  # a process that reports it is on its way
+    for notice in pending(settings.data_dir):  # another process is about to report it
         found.pop(notice.run, None)
     known = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[*found]))} if found else {}
     now = datetime.now(UTC)
@@ -49,13 +51,13 @@ def unreported(
 def _is_due(
     records: Sequence[RunRecord], known: dg.DagsterRun | None, now: datetime, at_least: timedelta
 ) -> bool:
-    """Whether a run is to be written.
+    """Whether a run has to be written.
 
     Args:
-        records: what it did.
-        known: the run as Dagster has it, if it does.
-        now: the time.
-        at_least: how long a run that goes on must have gone on.
+        records: its activities.
+        known: the run in Dagster's records, if any.
+        now: the current time.
+        at_least: least duration of a run under way.
     """
     if known and (not by_command_line(known) or known.is_finished):
         return False
@@ -70,7 +72,7 @@ def _last_sign(records: Sequence[RunRecord]) -> datetime:
 
 
 def by_run(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """Records by their run, in the order in which runs began."""
+    """Group records by run, in the order in which runs began."""
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         found.setdefault(record.run, []).append(record)

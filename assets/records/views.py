@@ -1,8 +1,8 @@
-"""Analysts' views on record as materialized, whenever a table that they read was published.
+"""Records analysts' views as materialized whenever a table that they read was published.
 
-Nothing materializes a view, so Dagster would say of each that it never was, and have no figures of it. They are on
-record with the run that published the table: of a step of Dagster's by the hooks here, of a command by `report`. What
-must not go in: which views there are (`graph.analysis`), and how events are stored (`events`).
+No step materializes a view, so Dagster would show each as never materialized, without figures. They are recorded with
+the run that published the table: by the hooks here for a Dagster step, by `report` for a command. What must not go
+in: which views there are (`graph.analysis`), and how events are stored (`events`).
 """
 
 import time
@@ -27,10 +27,10 @@ _PUBLISHED: dict[str, list[str]] = {
     WEBHOOK_EVENTS.name: [WEBHOOK_EVENTS.name],
     **dict.fromkeys((*_IMPORTED, _WHOLE_PUSH, MONTHS), _IMPORTED),
 }
-"""By step, the assets whose tables it publishes: every import publishes schema imports as a whole."""
+"""By step, the assets whose tables it publishes; every import publishes the complete schema imports."""
 
 _AFTER = {_IMPORTED[0]: {*_IMPORTED[1:], _WHOLE_PUSH}, **{name: {_WHOLE_PUSH} for name in _IMPORTED[1:]}}
-"""By step, those that come after it and publish the same again."""
+"""By step, later steps that publish the same tables again."""
 
 
 def record_views(
@@ -41,15 +41,15 @@ def record_views(
     job: str,
     at: float,
 ) -> None:
-    """Have the views on record that read what was made.
+    """Record the views that read the assets that were made.
 
     Args:
         instance: Dagster's records.
         settings: where everything lies.
         made: assets that were materialized.
-        run: the run's id; "" where it was none.
+        run: the run's id; "" without a run.
         job: the name of its job.
-        at: when it was made, seconds since 1970.
+        at: when the assets were made, seconds since 1970.
     """
     keys = {view_name(key): key for key in views_of(made)}
     if not keys:
@@ -65,7 +65,7 @@ def _figures(rows: int | None) -> dict[str, int | str]:
 
 @dg.success_hook(required_resource_keys={"trackly"})
 def published(context: dg.HookContext) -> None:
-    """What a step has published shows in the views and months; once, where later steps publish the same again."""
+    """Record views and months after a step has published tables; skip this if a later step publishes them again."""
     plan = context.instance.get_run_by_id(context.run_id)
     later = _AFTER.get(context.op.name, set())
     if context.op_output_values and plan and later.isdisjoint(plan.step_keys_to_execute or ()):
@@ -74,9 +74,10 @@ def published(context: dg.HookContext) -> None:
 
 @dg.failure_hook(required_resource_keys={"trackly"})
 def published_the_rest(context: dg.HookContext) -> None:
-    """An import that fails has published how far it came, and what comes after it is not run.
+    """Record views after a failed import, which has published its progress, and after which no step runs.
 
-    One that is refused since another push is under way has published nothing (`graph.pushed.imports_published`).
+    An import that was refused since another push is under way has published nothing
+    (`graph.pushed.imports_published`).
     """
     error = context.op_exception
     kind = error.metadata.get("kind") if isinstance(error, dg.Failure) else None
@@ -92,12 +93,12 @@ def _tell(context: dg.HookContext) -> None:
         record_views(instance, settings, made, run, job, time.time())
         if step in (*_IMPORTED, _WHOLE_PUSH):
             report_months(instance, settings, in_run(instance, run, job))
-    except TracklySyncError as error:  # the step itself says what is wrong, or the next one will
+    except TracklySyncError as error:  # the step, or the next one, reports the error
         context.log.warning("Views and months are not on record as of this step: %s", plain(error.message))
 
 
 def with_hooks(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
-    """An asset so that what it publishes is on record beside it; others as they are."""
+    """Return an asset with the hooks if it publishes tables; other assets unchanged."""
     name = asset.key.to_user_string()
     hooks = {published} if name in _PUBLISHED else set()
     return asset.with_hooks(hooks | ({published_the_rest} if name in _IMPORTED else set()))

@@ -1,6 +1,6 @@
-"""Runs of jobs: in this process, who started them, which wait, how far they are, and how errors end them.
+"""Runs of jobs: running them in this process, their starter, waiting runs, progress, and errors.
 
 in_process ─▶ a job ─▶ engine_calls ─▶ progress (steps and the first error)
 
-What does not belong here: which jobs there are (`assets.jobs`), and records of what the command line did (`records`).
+What does not belong here: which jobs there are (`assets.jobs`), and records of command-line runs (`records`).
 """

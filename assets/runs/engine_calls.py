@@ -1,6 +1,6 @@
-"""Calls into the engine: our errors as Dagster shows them, and interrupts as the engine takes them.
+"""Calls into the engine: converts our errors for Dagster, and interrupts for the engine.
 
-What must not go in: retries. One layer retries, and that is the client's.
+What must not go in: retries, since only the client retries.
 """
 
 import sys
@@ -20,15 +20,15 @@ from pipelines.text.sanitize import plain
 
 
 class Stopped(dg.Failure):
-    """A step ended by an error of ours; Dagster's pages begin its message with the name of this class."""
+    """The error of a step that one of our errors ended; Dagster's pages begin the message with this class's name."""
 
 
-Stopped.__module__ = "builtins"  # where Python shows a name without its module
+Stopped.__module__ = "builtins"  # so that Python shows the name without its module
 
 
 @contextmanager
 def engine(trackly: Trackly) -> Iterator[Settings]:
-    """The settings, for calls into the engine.
+    """Yield the settings for calls into the engine.
 
     Raises:
         Stopped: in place of a TracklySyncError; carries its remedy and exit code, and is not retried.
@@ -55,13 +55,13 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
 
 
 def show_stacks() -> None:
-    """Undo what a step's error has set: an error that nobody foresaw shows where it came from."""
+    """Restore tracebacks after a step's error, so that an unexpected error shows its origin."""
     if hasattr(sys, "tracebacklimit"):
         del sys.tracebacklimit
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM so that the engine can put away what it began; another thread than the main one has none."""
+    """Handle Ctrl-C and SIGTERM so that the engine can clean up; only in the main thread."""
     with taken() if threading.current_thread() is threading.main_thread() else nullcontext():
         yield

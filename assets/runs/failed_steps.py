@@ -1,6 +1,6 @@
-"""Steps that failed in Dagster are failed in our records too: `runs`, `status` and alerts say what its page does.
+"""Records steps that failed in Dagster, so that `runs`, `status` and alerts agree with its pages.
 
-The engine has most failures on record by itself. What it cannot know of is found here when the steps of a run have
+The engine records most failures itself. Failures that it cannot see are found here after the steps of a run have
 ended: a check that blocks, history that is missing, outcomes that could not be published, a run that was stopped
 between two steps. What must not go in: failures of the engine (`pipelines.run_records.failures`).
 """
@@ -27,7 +27,7 @@ _EVENTS = {
 }
 _INTERRUPTS = ("KeyboardInterrupt", dg.DagsterExecutionInterruptedError.__name__)
 ENDED_WITH_DAGSTER = "Dagster was stopped or ended while this ran; nothing is half-done."
-"""The error of what was interrupted, and not by a person who stopped the run."""
+"""The error of an activity that was interrupted, but not by a person."""
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _MONTH = "dagster/partition"
 _PUSHES = [f"push {name}" for name in PUSHED]
@@ -40,18 +40,18 @@ _ACTIVITIES: Mapping[str, Sequence[str]] = {
     "reconciliation": ["reconcile"],
     "report": ["report"],
 }
-"""By step, what of the engine's activities it does; the first stands for the step."""
+"""By step, the engine's activities in it; the first one stands for the step."""
 
 
 def record_failed_steps(
     instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, *, by_person: bool = False
 ) -> None:
-    """Put on record what failed or was stopped of a run's steps and is not, and have alerts judged.
+    """Record failed or stopped steps of a run that have no record yet, and check the alerts.
 
     Args:
         instance: Dagster's records.
-        run: the run, of which no step is under way any more in this process.
-        settings: where our records lie.
+        run: the run, whose steps in this process have all ended.
+        settings: name the folder of our records.
         by_person: whether only a person interrupts this process.
 
     Raises:
@@ -68,13 +68,13 @@ def record_failed_steps(
 
 
 def _is_asked_to_stop(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a person has stopped a run; else Dagster calls one that is interrupted failed."""
+    """Whether a person has stopped a run; Dagster marks other interrupted runs as failed."""
     now = instance.get_run_by_id(run.run_id)
     return now is not None and now.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
 def _ended_with_dagster(run: dg.DagsterRun, settings: Settings) -> Iterator[RunRecord]:
-    """What the engine has on record as stopped, which nobody asked for and no failure of another part has ended."""
+    """Yield activities recorded as stopped, although no person asked for it and no other failure caused it."""
     records = of_run(settings.data_dir, run.run_id, own=True)
     if all(record.status != "failed" for record in records):
         yield from (_as_ended_with_dagster(record) for record in records if record.status == "stopped")
@@ -93,7 +93,7 @@ def _write(settings: Settings, records: Sequence[RunRecord]) -> None:
 
 
 def _steps(instance: dg.DagsterInstance, run: str) -> dict[str, dg.EventLogEntry]:
-    """Of each step of ours its last event."""
+    """Return the last event of each of our steps."""
     entries = instance.all_logs(run, of_type=_EVENTS)
     return {
         event.step_key: entry
@@ -103,12 +103,12 @@ def _steps(instance: dg.DagsterInstance, run: str) -> dict[str, dg.EventLogEntry
 
 
 def _is_ours(step: str) -> bool:
-    """Whether a step is of an asset here, or of a check of one: another team's may be in the same run."""
+    """Whether a step belongs to one of our assets or checks, since another team's may be in the same run."""
     return any(step == name or step.startswith(f"{name}_") for name in (*_ACTIVITIES, WEBHOOK_EVENTS.name))
 
 
 def _activity(step: str) -> str:
-    """What a step is on record as; checks and the publishing of events are no activities of the engine."""
+    """Return the activity name of a step; checks and the publishing of events are no activities of the engine."""
     if step in _ACTIVITIES:
         return _ACTIVITIES[step][0]
     return f"publish {step}" if step == WEBHOOK_EVENTS.name else f"check {step.removesuffix('_checks')}"
@@ -117,7 +117,7 @@ def _activity(step: str) -> str:
 def _not_well(
     steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
 ) -> Iterator[RunRecord]:
-    """Steps that failed, or were stopped, and have no record of that."""
+    """Yield records for steps that failed or were stopped without a record."""
     bad = {record.activity for record in _not_succeeded(run, settings)}
     for step, entry in steps.items():
         event = entry.dagster_event
@@ -132,7 +132,7 @@ def _not_well(
 def _stopped_between(
     steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
 ) -> list[RunRecord]:
-    """The next step of a run that a person stopped when none was under way."""
+    """Return a record for the next step of a run that a person stopped between two steps."""
     if _not_succeeded(run, settings):
         return []
     left = [step for step in run.step_keys_to_execute or () if step not in steps and _is_ours(step)]
@@ -142,7 +142,7 @@ def _stopped_between(
 def _recovered(
     steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
 ) -> Iterator[RunRecord]:
-    """Steps that went well, are no activities of the engine, and were not well on record."""
+    """Yield records for steps that succeeded, are no activities of the engine, and had failed on record."""
     well = {
         step: entry
         for step, entry in steps.items()
@@ -176,13 +176,13 @@ def _record(
 
 
 def _error(event: dg.DagsterEvent) -> str:
-    """Why a step failed; "" where it was stopped. The text of an error that nobody foresaw may quote anything."""
+    """Return why a step failed; "" if it was stopped. The text of an unexpected error may quote any data."""
     data = event.step_failure_data
     if data.user_failure_data:  # made by `engine_calls.engine`
         return data.user_failure_data.description or "failed"
     error = data.error
     if error is None:
-        return "failed"  # Dagster's type allows it; none was seen
+        return "failed"  # Dagster's type allows this case, which was never seen
     if error.cls_name == _CHECK_FAILED:
         return " ".join(error.message.split())
     first = error.cause or error

@@ -1,8 +1,8 @@
-"""Running a job in this process, for the command line: `python -m assets.runs.in_process JOB`.
+"""Runs a job in this process, for the command line: `python -m assets.runs.in_process JOB`.
 
 `run_job` is for callers in Python. As a program, settings come from the environment, Dagster's records go to
-DAGSTER_HOME where it is set, and exit codes are those of `trackly-sync`. What must not go in: the summary, which is
-the command line's.
+DAGSTER_HOME where it is set, and exit codes are those of `trackly-sync`. What must not go in: the summary, which the
+command line shows.
 """
 
 import os
@@ -37,16 +37,16 @@ from schemas.registry import PULLED, PUSHED
 TWICE = "imported_revenue: nothing_twice"
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""Configuration of a run whose steps are shown by who called it, and not by Dagster's log."""
+"""Configuration of a run whose caller shows the steps, without Dagster's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """A run that did not fail.
+    """The result of a run that did not fail.
 
     Attributes:
-        run: its id, as sync.runs has it.
-        assets: by asset that was materialized, its figures as plain values.
+        run: its id, the same as in sync.runs.
+        assets: figures of each materialized asset, as plain values.
         checks: the checks that did not pass.
     """
 
@@ -66,14 +66,14 @@ def run_job(
 
     Args:
         name: pull, push or sync.
-        settings: the account, and where everything lies.
-        instance: where Dagster keeps its records; without one nothing is kept.
-        on_step: called as the run goes on.
+        settings: the account and the data directory.
+        instance: for Dagster's records; without one, no records are kept.
+        on_step: called for each step.
 
     Raises:
-        TracklySyncError: the first that a step met.
-        DataError: a check that blocks what comes after it did not pass.
-        RuntimeError: a step failed in a way that nobody foresaw.
+        TracklySyncError: the first error of a step.
+        DataError: a blocking check did not pass.
+        RuntimeError: a step failed with an unexpected error.
     """
     job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def(name)
     steps: list[Step] = []
@@ -112,7 +112,7 @@ def run_job(
 
 @contextmanager
 def _under_its_job(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
-    """Have the instance note of which job of which code location a run is; else no page of a job shows it."""
+    """Make the instance record the job and code location of a run; otherwise no page of a job shows it."""
     create = partial(instance.create_run_for_job, remote_job_origin=origin_of(name))
     instance.create_run_for_job = create  # type: ignore[method-assign] # execute_in_process takes no origin
     try:
@@ -122,7 +122,7 @@ def _under_its_job(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
 
 
 def main(name: str, *, run: Callable[..., JobResult] = run_job) -> int:
-    """Run a job and say how it goes, one line per step; the exit code."""
+    """Run a job and show one line per step; return the exit code."""
     be_private()
     print(f"Running the Dagster job {name} ...", flush=True)  # noqa: T201 - its output
     try:
@@ -142,7 +142,7 @@ def main(name: str, *, run: Callable[..., JobResult] = run_job) -> int:
 
 
 def _code(result: JobResult, settings: Settings) -> int:
-    """The exit code of a run that did not fail."""
+    """Return the exit code of a run that did not fail."""
     broken = {check.name for check in result.checks if check.state == "broken"}
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
         return LEFT_OUT if broken == {TWICE} else FAILED
@@ -163,7 +163,7 @@ def _say(step: Step) -> None:
             ]
             seconds = f"{figures['duration_seconds']:.1f} s"
             line = f"  {step.name:<20}{_count(figures):<20}  {seconds:>7}  {', '.join(shown)}"
-        case "skipped" if step.name in PULLED:  # others are checks of what is not there
+        case "skipped" if step.name in PULLED:  # others are checks of missing assets
             line = f"  {step.name:<20} skipped"
         case "warned" | "broken":
             line = f"  {step.name:<28} ! {shorten(plain(step.text), 80, placeholder=' ...')}"
@@ -173,9 +173,9 @@ def _say(step: Step) -> None:
 
 
 def _count(figures: Mapping[str, Any]) -> str:
-    """What a step worked on, in its own unit; "" where it counts nothing, such as the report."""
+    """Return what a step counted, in its own unit; "" for steps that count nothing, such as the report."""
     for name, one, more in (
-        ("contacts", "contact", "contacts"),  # which a reconciliation compares
+        ("contacts", "contact", "contacts"),  # a reconciliation compares contacts
         ("sent", "row", "rows"),
         ("dagster/row_count", "row", "rows"),
     ):

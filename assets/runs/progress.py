@@ -1,4 +1,4 @@
-"""What happens in a run, without Dagster's types: steps for whoever watches, and errors of our own tree.
+"""Progress of a run without Dagster's types: steps for people, and errors of our own tree.
 
 What must not go in: running anything (`in_process`), and printing.
 """
@@ -16,13 +16,13 @@ _INTERRUPTS = ("KeyboardInterrupt", dg.DagsterExecutionInterruptedError.__name__
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happened in a run.
+    """An event of a run, for people.
 
     Attributes:
         name: the asset, or "asset: check".
-        state: started, done, skipped, failed, or, of a check that did not pass, warned or broken.
+        state: started, done, skipped, failed; or, for a check that did not pass, warned or broken.
         metadata: figures of a materialization, as plain values.
-        text: what there is to say.
+        text: a message.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Step:
 
 
 def step_of(entry: dg.EventLogEntry) -> Step | None:
-    """What an event of Dagster's means for someone who watches; None for most."""
+    """Return the step for a Dagster event; None for most events."""
     event = entry.dagster_event
     if event is None or event.step_key is None:
         return None
@@ -67,12 +67,12 @@ def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
 
 
 def first_error(result: dg.ExecuteInProcessResult) -> BaseException:
-    """The first failure of a run: an error of ours, KeyboardInterrupt, or RuntimeError for what nobody foresaw."""
+    """Return the first failure of a run: our error, KeyboardInterrupt, or RuntimeError for an unexpected error."""
     for event in result.all_events:
         if not event.is_step_failure:
             continue
         data = event.step_failure_data
-        if data.user_failure_data:  # made by `failures.engine`
+        if data.user_failure_data:  # made by `engine_calls.engine`
             found = _plain(data.user_failure_data.metadata)
             kind: type[errors.TracklySyncError] = getattr(errors, str(found["kind"]))
             return kind(str(found["problem"]), str(found["remedy"]).removeprefix("-"))

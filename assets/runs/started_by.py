@@ -1,6 +1,6 @@
-"""Who started a run: a person, a schedule, a sensor or an automation; or the command line; and what was asked for.
+"""The starter of a run (a person, a schedule, a sensor, an automation, or the command line), and its command.
 
-What must not go in: what a run then does.
+What must not go in: the work of a run.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ _BY_ITSELF = frozenset(
 """Tags that Dagster puts on runs that no person started; a retry of such a run keeps them."""
 
 ASKED = {"pull": "pull all", "push": "push all", "sync": "pull all, push all"}
-"""By job, what it is to do, as the command line names it."""
+"""By job, its command, as the command line names it."""
 
 _STEPS = {**dict.fromkeys(PULLED, "pull"), **{f"imported_{name}": "push" for name in PUSHED}}
-"""What steps are a part of."""
+"""The command that each step belongs to."""
 
 COMMAND_LINE = "trackly/command_line"
-"""The tag of runs that `run_records` has written; its value is what was done."""
+"""The tag of runs that `run_records` has written; its value is the command."""
 
 
 def attended(run: dg.DagsterRun) -> bool:
@@ -35,12 +35,12 @@ def attended(run: dg.DagsterRun) -> bool:
 
 
 def by_command_line(run: dg.DagsterRun) -> bool:
-    """Whether the run was the command line's, and is only on record here."""
+    """Whether the run belongs to the command line, and is only recorded in Dagster."""
     return COMMAND_LINE in run.tags
 
 
 def asked(run: dg.DagsterRun) -> str:
-    """What a run is to pull and to push, as the command line names it, as `pull all, push all`; "" for neither."""
+    """Return the commands of a run as the command line names them, such as `pull all, push all`; "" for neither."""
     steps = set(run.step_keys_to_execute or _STEPS)
     if run.asset_selection:
         steps &= {key.to_user_string() for key in run.asset_selection}

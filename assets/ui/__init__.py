@@ -1,6 +1,6 @@
-"""Dagster's UI as a deployment serves it: its processes, its pages, and who may see them.
+"""Dagster's UI for a deployment: its processes, its pages, and access to them.
 
 serve ─▶ child_program (ends with its parent) ─▶ webserver ─▶ guard, socket_owner
 
-What does not belong here: what the pages show, and the command that starts this (`pipelines.cli.commands.ui`).
+What does not belong here: the contents of the pages, and the command that starts this (`pipelines.cli.commands.ui`).
 """

@@ -1,7 +1,7 @@
-"""A module of Python as a program that ends when its parent does, also when that is killed.
+"""Runs a Python module as a program that ends when its parent ends, also if the parent is killed.
 
-`python -m assets.ui.child_program FD MODULE ARGUMENT...`: FD is the reading end of a pipe whose
-other end the parent holds and never writes to. What must not go in: what the programs are (`serve`).
+`python -m assets.ui.child_program FD MODULE ARGUMENT...`: FD is the reading end of a pipe whose other end the parent
+holds and never writes to. What must not go in: which programs there are (`serve`).
 """
 
 import os
@@ -12,9 +12,9 @@ import threading
 
 
 def end_with(descriptor: int) -> None:
-    """End this process as SIGTERM does, once the other end of a pipe is closed.
+    """End this process as SIGTERM does when the other end of a pipe is closed.
 
-    It prints no more then: one that is still starting complains of the stop as of a failure.
+    Output is discarded from then on, since a program that is still starting reports the stop as a failure.
     """
 
     def watch() -> None:

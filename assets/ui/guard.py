@@ -1,7 +1,8 @@
-"""What stands before Dagster's pages: who may talk to them, from which page, and how. No Dagster here.
+"""The guard in front of Dagster's pages: who may use them, from which page, and how. No Dagster here.
 
-Dagster's webserver asks nobody for anything. A web page that somebody has open could start runs through it, by an
-image, a form, a request or a host name that it points at this machine; and so could any user of the machine. So:
+Dagster's webserver has no access control. A web page in a user's browser could start runs through it, with an image,
+a form, a request or a host name that points to this machine. So could any user of the machine. So the guard has these
+rules:
 
     host      Host is a loopback name with our port, or one that the settings name: no name rebound by DNS
     origin    Origin and Sec-Fetch-Site, where a browser sends them, are those of the page itself; WebSockets too
@@ -35,18 +36,18 @@ _HEADERS = [
     (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]
-_OURS = frozenset({"same-origin", "none"})  # none: typed in, or a bookmark
+_OURS = frozenset({"same-origin", "none"})  # none: a typed address or a bookmark
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Who may come in.
+    """Access rules.
 
     Attributes:
-        port: where the pages are.
-        hosts: names beside loopback that a request may ask for, each with or without a port.
-        password: what every request has to have; None for none.
-        may_enter: whether a peer may come in without a password, by address and port of its end and of ours.
+        port: of the pages.
+        hosts: host names that a request may use in addition to loopback, each with or without a port.
+        password: required in every request; None for no password.
+        may_enter: whether a peer may enter without a password, by the addresses and ports of both ends.
     """
 
     port: int
@@ -62,11 +63,11 @@ class _RefusedError(Exception):
 
 
 class Guard:
-    """An ASGI application that lets through to another what the rules allow.
+    """An ASGI application that passes on the requests that the rules allow.
 
     Args:
         app: Dagster's.
-        rules: who may come in.
+        rules: the access rules.
     """
 
     def __init__(self, app: App, rules: Rules) -> None:
@@ -86,7 +87,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine by its form: nobody else's DNS has a say in it."""
+    """Whether a host name or address is this machine by its form, without DNS."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -115,7 +116,7 @@ def _let_in(scope: Scope, headers: "_Headers", host: str, rules: Rules) -> None:
         if not _knows(headers.one("authorization") or "", rules.password):
             raise _RefusedError(401, "A password is needed.")
         return
-    if not is_loopback(_split(host)[0]):  # a name of the settings: a proxy, which asks for a log-in itself
+    if not is_loopback(_split(host)[0]):  # a name in the settings is a proxy, which asks for a log-in itself
         return
     peer, server = (tuple(scope.get(end) or ("", 0)) for end in ("client", "server"))
     if not rules.may_enter(peer, server):
@@ -140,7 +141,7 @@ def _is_ours(host: str, rules: Rules) -> bool:
 
 
 def _is_of(origin: str, host: str) -> bool:
-    """Whether an origin is the page's own; a proxy may have taken the TLS off."""
+    """Whether an origin is the page's own; a proxy may have removed TLS."""
     found = urlsplit(origin)
     if found.scheme not in ("http", "https"):
         return False
@@ -150,7 +151,7 @@ def _is_of(origin: str, host: str) -> bool:
 
 
 def _split(host: str) -> tuple[str, str]:
-    """A host and its port, "" where there is none; of an IPv6 address without brackets nothing is cut off."""
+    """Split a host and its port, "" if there is none; an IPv6 address without brackets has no port."""
     name, colon, port = host.rpartition(":")
     return (
         (name, port) if colon and (port.isdigit() and (":" not in name or name.endswith("]"))) else (host, "")
@@ -158,13 +159,13 @@ def _split(host: str) -> tuple[str, str]:
 
 
 def _knows(authorization: str, password: str) -> bool:
-    """Whether Basic log-in has the password; the user's name is for the record, and any will do."""
+    """Whether Basic log-in has the password; any user name is accepted."""
     scheme, _, encoded = authorization.partition(" ")
     try:
         user, colon, given = b64decode(encoded.strip(), validate=True).partition(b":")
     except (NotBase64, ValueError):
         user, colon, given = b"", b"", b""
-    right = hmac.compare_digest(given, password.encode())  # in constant time, and always done
+    right = hmac.compare_digest(given, password.encode())  # in constant time, also if there is no password
     return right and scheme.lower() == "basic" and bool(user) and bool(colon)
 
 
@@ -175,11 +176,11 @@ class _Headers:
             self._all.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
 
     def one(self, name: str) -> str | None:
-        """The first of this name."""
+        """Return the first header with this name."""
         return self._all.get(name, [None])[0]
 
     def at_most_one(self, *names: str) -> bool:
-        """Whether none of them is there twice."""
+        """Whether none of these headers is there twice."""
         return all(len(self._all.get(name, ())) <= 1 for name in names)
 
 

@@ -1,7 +1,7 @@
-"""Processes that a Dagster which was killed together with its watchers has left: `tail -F` of what its steps print.
+"""Ends `tail -F` processes for the output of steps, left by a Dagster that was killed together with its watchers.
 
-Dagster starts one for each stream of a step, and a watcher that ends it; nobody does where both were killed. What
-must not go in: runs that were under way then (`serve`).
+Dagster starts one for each stream of a step, and a watcher that ends it. If both were killed, the process stays. What
+must not go in: runs that were under way (`serve`).
 """
 
 import os
@@ -15,21 +15,23 @@ _INIT = 1
 
 
 def end_leftover_tails(home: Path) -> int:
-    """End those that follow a file of Dagster's folder and have lost their Dagster; returns how many.
+    """End processes that follow a file in Dagster's folder and whose Dagster is gone; return their number.
 
-    Only where the system shows processes as files, as Linux does.
+    This works only on systems that show processes as files, such as Linux.
     """
     ended = 0
     for pid in _tails(home):
         with suppress(OSError):  # it has ended
             if _is_orphan(pid):
-                os.kill(pid, signal.SIGKILL)  # SIGTERM is ignored by what a shell started in the background
+                os.kill(
+                    pid, signal.SIGKILL
+                )  # processes that a shell started in the background ignore SIGTERM
                 ended += 1
     return ended
 
 
 def _tails(home: Path) -> Iterator[int]:
-    """Our user's processes that were started as Dagster starts them, for a file in the folder."""
+    """Yield our user's processes with Dagster's command line, for a file in the folder."""
     within = os.fsencode(home.absolute()) + b"/"
     for process in _PROCESSES.glob("[0-9]*"):
         with suppress(OSError):  # it has ended
@@ -40,6 +42,6 @@ def _tails(home: Path) -> Iterator[int]:
 
 
 def _is_orphan(pid: int) -> bool:
-    """Whether the Python is gone that started it: a run of a command goes on with its own."""
+    """Whether the Python process that started it is gone; a running command keeps its own."""
     parent = int((_PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
     return parent == _INIT or b"python" not in (_PROCESSES / str(parent) / "cmdline").read_bytes()

@@ -1,3 +1,3 @@
-"""Under which names Dagster's pages show what is here. What must not go in: anything to import."""
+"""Names of the code location on Dagster's pages. What must not go in: imports."""
 
 LOCATION, REPOSITORY = "assets.definitions", "__repository__"

@@ -1,7 +1,7 @@
-"""What Dagster's programs print, passed on until they are stopped: they complain of a stop as of a failure.
+"""Passes on the output of Dagster's programs until they are stopped, since they report a stop as a failure.
 
-Their own children write to the same pipe, whom nobody here could tell to be quiet. What must not go in: which
-programs there are, and how they are stopped (`serve`).
+Their child processes write to the same pipe, and cannot be told to be quiet. What must not go in: which programs
+there are, and how they are stopped (`serve`).
 """
 
 import os
@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 
 _CHUNK = 65_536
 _MOST_SECONDS = 5.0
-"""How long what was printed before is waited for; a program that prints without end is cut off."""
+"""Longest wait for earlier output; a program that prints without end is cut off."""
 
 
 class Relay:
-    """Passes on what is written into a pipe, until it is silenced; after that it is read and dropped.
+    """Passes on data written into a pipe until it is silenced; later data is read and dropped.
 
     Args:
-        target: the descriptor that it goes to.
+        target: the descriptor to write to.
 
     Attributes:
         writing: the descriptor for programs to write to.
@@ -33,14 +33,14 @@ class Relay:
         threading.Thread(target=self._pass_on, name="relay", daemon=True).start()
 
     def silence(self) -> None:
-        """Pass on what was written until now, and nothing of what comes."""
+        """Pass on data written until now, and drop later data."""
         os.close(self._stop)
         self._silent.wait(_MOST_SECONDS)
         self._silent.set()
         os.close(self.writing)
 
     def _pass_on(self) -> None:
-        """Until everybody has closed the pipe."""
+        """Pass on data until all writers have closed the pipe."""
         while not self._silent.is_set():
             ready, _, _ = select.select([self._reading, self._stopped], [], [])
             if self._reading in ready:
@@ -51,16 +51,16 @@ class Relay:
             pass
 
     def _copy(self) -> None:
-        """Pass on what is there."""
+        """Pass on the available data."""
         chunk = os.read(self._reading, _CHUNK)
         if not self._silent.is_set():
-            with suppress(OSError):  # whoever reads it has gone
+            with suppress(OSError):  # the reader has gone
                 os.write(self._target, chunk)
 
 
 @contextmanager
 def relayed() -> Iterator[tuple[Relay, Relay]]:
-    """Relays to standard output and to standard error, silenced at the end of the block."""
+    """Yield relays to standard output and standard error, silenced at the end of the block."""
     both = Relay(1), Relay(2)
     try:
         yield both

@@ -1,9 +1,9 @@
 """Dagster's code server, pages and daemon for a deployment: `python -m assets.ui.serve HOST PORT LOCK`.
 
-Tidies up after a process that died, then keeps the three together until one of them ends or it is stopped. `dagster
-dev` does nearly that, but its pages ask nobody for anything (see `guard`). The code server, which starts runs,
-listens on a socket in a folder that is its user's alone. What must not go in: where DAGSTER_HOME is and what its
-dagster.yaml says (`trackly-sync ui`).
+The program cleans up after a process that died, then keeps the three programs running until one of them ends or it is
+stopped. `dagster dev` is similar, but its pages have no access control (see `guard`). The code server, which starts
+runs, listens on a socket in a folder of its user only. What must not go in: the place of DAGSTER_HOME and the
+contents of dagster.yaml (`trackly-sync ui`).
 """
 
 import logging
@@ -37,24 +37,24 @@ from pipelines.webhooks.queue.state import received
 _log = logging.getLogger(__name__)
 
 _LONGEST_SOCKET = 100
-"""Bytes of a path that a socket can have, a few less than the system's limit."""
+"""Longest path of a socket in bytes, a few less than the system's limit."""
 
 _HEED_SECONDS, _STOP_SECONDS = 10.0, 60.0
 _SOON_SECONDS, _DAY_SECONDS = 600.0, 86_400.0
 _LOOK_SECONDS, _WAIT_SECONDS = 15.0, 60.0
 _LONG = timedelta(seconds=20)
-"""How long a run of the command line goes on before the pages show it as started."""
+"""Duration of a command-line run after which the pages show it as started."""
 
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def settle_stale_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark runs as failed whose process is gone: they would hold their place in the queue for ever.
+    """Mark runs as failed whose process is gone; otherwise they would keep their place in the queue forever.
 
-    Only for the time before the daemon starts, when nothing else starts runs. Queued runs are left to the daemon.
+    Call this only before the daemon starts, when no other process starts runs. Queued runs are left to the daemon.
 
     Returns:
-        Their ids.
+        The ids of these runs.
     """
     settled = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
@@ -69,7 +69,7 @@ def settle_stale_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _pids(instance: dg.DagsterInstance, run_id: str) -> list[int]:
-    """The processes that a run says it was in."""
+    """Return the processes that a run has recorded."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     found = [
         entry.dagster_event.engine_event_data.metadata.get("pid") for entry in entries if entry.dagster_event
@@ -78,22 +78,22 @@ def _pids(instance: dg.DagsterInstance, run_id: str) -> list[int]:
 
 
 def _alive(pid: int) -> bool:
-    """Whether this is a process of Python; another may have got the number meanwhile."""
+    """Whether this is a Python process, since another process may have the number now."""
     try:
         os.kill(pid, 0)
-    except OSError:  # there is none, or it is another user's
+    except OSError:  # no such process, or another user's
         return False
     command = Path(f"/proc/{pid}/cmdline")
     return b"python" in command.read_bytes() if command.exists() else True
 
 
 def main(host: str, port: str, lock: str) -> int:
-    """Settle, then serve until stopped; 1 where a part of it ends by itself.
+    """Mark stale runs as failed, then serve until stopped; return 1 if a program ends by itself.
 
     Args:
         host: to listen on.
         port: the same.
-        lock: the descriptor of a locked file, which no program that this starts may hold longer than this lives.
+        lock: the descriptor of a locked file, which no started program may hold after this process has ended.
     """
     be_private()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -112,7 +112,7 @@ def main(host: str, port: str, lock: str) -> int:
 
 
 def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[list[str]]:
-    """The code server, the pages and the daemon, each as a module with its arguments."""
+    """Return the code server, the pages and the daemon, each as a module with its arguments."""
     workspace = folder / "workspace.yaml"
     workspace.write_text(
         f"load_from:\n  - grpc_server:\n      socket: {folder / 'code'}\n      location_name: {LOCATION}\n",
@@ -121,7 +121,7 @@ def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[li
     log = _logging(settings)
     return [
         ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", LOCATION,
-         "--working-directory", str(_own_folder()),  # from which it would import: it holds no modules
+         "--working-directory", str(_own_folder()),  # Python would import from this folder, so it holds no modules
          "--location-name", LOCATION, "--use-python-environment-entry-point", *log],
         ["assets.ui.webserver", str(workspace), host, port],
         ["dagster._daemon", "run", "-w", str(workspace), *log],
@@ -129,15 +129,15 @@ def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[li
 
 
 def _logging(settings: Settings) -> list[str]:
-    """Options for Dagster's programs; warnings only: sensors tell each half minute that nothing is new."""
+    """Return log options for Dagster's programs; only warnings, since sensors log every half minute."""
     log = ["--log-level", settings.log_level or "warning"]
     return [*log, "--log-format", "json"] if settings.log_format == "json" else log
 
 
 def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settings) -> int:
-    """Start the programs, the first of them before the others, and stop all when one ends or SIGINT comes.
+    """Start the programs, the code server first, and stop all when one ends or SIGINT comes.
 
-    Meanwhile records are brought up to date, and old ones removed, once a day.
+    Meanwhile records are updated, and old ones are removed once a day.
     """
     reading, writing = os.pipe()
     started: list[subprocess.Popen[bytes]] = []
@@ -165,18 +165,18 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
     finally:
         os.close(writing)
         os.close(reading)
-        for process in reversed(started):  # the code server last: runs are its children
+        for process in reversed(started):  # the code server last, since runs are its children
             _wait_for_end(process)
 
 
 def _wait_for_end(
     process: subprocess.Popen[bytes], heed: float = _HEED_SECONDS, more: float = _STOP_SECONDS
 ) -> None:
-    """Wait for a program whose pipe is closed, which ends it silently; one that does not end is stopped.
+    """Wait for a program after its pipe was closed, which ends it silently; stop a program that does not end.
 
     Args:
         process: the program.
-        heed: seconds until it is asked to end.
+        heed: seconds until the program is asked to end.
         more: seconds from then until it is killed.
     """
     for seconds, stop in ((heed, process.terminate), (more, process.kill)):
@@ -189,12 +189,12 @@ def _wait_for_end(
 
 
 class _Due:
-    """When to bring Dagster's records up to date.
+    """Decides when to update Dagster's records.
 
     Args:
         instance: Dagster's records.
         settings: where everything lies.
-        clock: seconds, from any beginning.
+        clock: returns seconds from any starting point.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class _Due:
         self._bodies = -1
 
     def report(self) -> None:
-        """Start the process that reports, if it is time; where none can be started, the pages go on."""
+        """Start the process that reports, if it is time; if it cannot be started, the pages continue."""
         if not self.now():
             return
         try:
@@ -223,7 +223,7 @@ class _Due:
             )
 
     def now(self) -> bool:
-        """Whether it is time: daily, when a command goes on for long or was killed, and after webhook events."""
+        """Whether it is time: daily, when a command takes long or was killed, and after webhook events."""
         now = self._clock()
         if now >= self._daily:
             self._daily, self._look = now + _DAY_SECONDS, now + _WAIT_SECONDS
@@ -232,7 +232,11 @@ class _Due:
             return False
         try:
             found = self._is_left() or self._is_behind() or self._events_came()
-        except (SQLAlchemyError, OSError, TracklySyncError) as error:  # a database restarts: the pages go on
+        except (
+            SQLAlchemyError,
+            OSError,
+            TracklySyncError,
+        ) as error:  # a database restarts: the pages continue
             _log.warning("What to report could not be looked for: %s", type(error).__name__)
             found = False
         self._look = now + (_WAIT_SECONDS if found else _LOOK_SECONDS)
@@ -242,15 +246,17 @@ class _Due:
         return bool(unreported(self._instance, self._settings, _LONG))
 
     def _is_left(self) -> bool:
-        """Whether a notice is still there that was when this was asked last: its process was ended with its command.
+        """Whether a notice is still there since the last call.
 
-        systemd and containers do that.
+        Its reporting process was ended together with its command.
+
+        systemd and containers end processes in this way.
         """
         before, self._noticed = self._noticed, {notice.run for notice in pending(self._settings.data_dir)}
         return bool(before & self._noticed)
 
     def _events_came(self) -> bool:
-        """Whether the webhook receiver was sent anything since this was asked last, a few times an hour."""
+        """Whether the webhook receiver got requests since the last call; checked a few times an hour."""
         now = self._clock()
         if now < self._count:
             return False
@@ -261,7 +267,7 @@ class _Due:
 
 
 def _own_folder() -> Path:
-    """A folder of Dagster's in which nothing is kept."""
+    """Return an empty folder inside Dagster's."""
     folder = Path(os.environ["DAGSTER_HOME"]) / "tmp"
     folder.mkdir(exist_ok=True)
     return folder
@@ -269,11 +275,11 @@ def _own_folder() -> Path:
 
 @contextmanager
 def _socket_folder() -> Iterator[Path]:
-    """A folder for sockets, of this user alone: in Dagster's own where the path is short enough for a socket."""
+    """Yield a folder for sockets of this user only; inside Dagster's folder if the path is short enough."""
     home = _own_folder()
     own = len(os.fsencode(home)) + len("/ui-12345678/tmp-socket-12345678") < _LONGEST_SOCKET
     with tempfile.TemporaryDirectory(prefix="ui-", dir=home if own else None) as folder:
-        os.environ["TMPDIR"] = folder  # where Dagster's programs make theirs
+        os.environ["TMPDIR"] = folder  # Dagster's programs make their sockets there
         tempfile.tempdir = None
         yield Path(folder)
 

@@ -1,6 +1,6 @@
-"""Who is at the other end of a connection over loopback: Linux lists the user of every socket of the machine.
+"""Finds the user at the other end of a loopback connection; Linux lists the user of every socket.
 
-What must not go in: what follows from it (`guard`).
+What must not go in: decisions about access (`guard`).
 """
 
 import ipaddress
@@ -19,12 +19,12 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def may_enter(peer: Place, server: Place) -> bool:
     """Whether the user of a connecting socket is our own, or root.
 
-    Where the system does not tell (other than Linux) nobody is kept out: the documentation says to set a password
-    there. A peer that is not of this machine has no entry, and does not come in.
+    On systems other than Linux the user is not known, and everyone may enter; the documentation says to set a
+    password there. A peer from another machine has no entry, and may not enter.
 
     Args:
         peer: the address and port of the other end.
-        server: those of our own.
+        server: the address and port of our end.
     """
     if not sys.platform.startswith("linux") or not _TABLES[0].exists():
         return True
@@ -32,10 +32,10 @@ def may_enter(peer: Place, server: Place) -> bool:
 
 
 def user_of(peer: Place, server: Place) -> int | None:
-    """The user of the socket of this machine at the other end of a connection; None where there is none.
+    """Return the user of the socket at the other end of a connection on this machine; None if not found.
 
-    Both ends are looked for: other connections may have the same port at this end, those of root too, and who wants
-    to can bind to such a port. And only while it stands: of a socket that was closed the system says root.
+    Both ends must match, since other connections, also root's, may have the same port at this end, and any user can
+    bind to such a port. Only an open connection counts: for a closed socket the system shows root.
     """
     try:
         wanted = {tuple(_in_hex(*end) for end in ends) for ends in _forms(peer, server)}
@@ -51,7 +51,7 @@ def user_of(peer: Place, server: Place) -> int | None:
 
 
 def _forms(peer: Place, server: Place) -> list[tuple[tuple[_Address, int], tuple[_Address, int]]]:
-    """As the tables may have a connection: IPv4 over sockets of IPv6 is there as such."""
+    """Return the forms that a connection may have in the tables: IPv4 over an IPv6 socket has its own form."""
     ends = [(_plain(host), port) for host, port in (peer, server)]
     found = [(ends[0], ends[1])]
     if all(isinstance(address, ipaddress.IPv4Address) for address, _ in ends):
@@ -67,7 +67,7 @@ def _plain(host: str) -> _Address:
 
 
 def _in_hex(address: _Address, port: int) -> str:
-    """Words of four bytes in the machine's own order, and the port."""
+    """Return an address in hex, in words of four bytes in the machine's byte order, and the port."""
     packed = address.packed
     words = (packed[n : n + 4] for n in range(0, len(packed), 4))
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"

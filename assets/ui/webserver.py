@@ -1,6 +1,6 @@
 """Dagster's pages behind the guard: `python -m assets.ui.webserver WORKSPACE HOST PORT`, with DAGSTER_HOME set.
 
-What must not go in: who may come in (`guard`), and the other processes (`serve`).
+What must not go in: access rules (`guard`), and the other processes (`serve`).
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 import dagster as dg
 import uvicorn
 from dagster._core.workspace.context import (
-    WorkspaceProcessContext,  # no public name; the locks hold the version
+    WorkspaceProcessContext,  # not public; the lock files pin the version
 )
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
@@ -22,16 +22,16 @@ _STATEMENT_MILLISECONDS, _POOL_SECONDS, _OVERFLOW = (
     15_000,
     3_600,
     20,
-)  # as dagster-webserver's own command has them
+)  # the same as in dagster-webserver's own command
 _POLL_MILLISECONDS = 2_000
 
 
 def rules_of(settings: Settings, host: str, port: int) -> Rules:
-    """Who may use pages that listen on a host and port.
+    """Return the access rules of pages on a host and port.
 
     Args:
         settings: the operator's.
-        host: that the UI listens on.
+        host: the host of the UI.
         port: its port.
     """
     named = settings.allowed_hosts | (frozenset() if _is_any(host) or is_loopback(host) else {host.lower()})
@@ -55,7 +55,7 @@ def serve(workspace: str, host: str, port: int) -> None:
         ) as context:
             app: App = create_app_from_workspace_process_context(context, "", _POLL_MILLISECONDS)
             guarded = Guard(app, rules_of(settings, host, port))
-            # what a proxy says of the peer is not believed
+            # a proxy's claims about the peer are not trusted
             config = uvicorn.Config(
                 guarded, host=host.strip("[]"), port=port, log_level="warning", proxy_headers=False,
                 server_header=False,

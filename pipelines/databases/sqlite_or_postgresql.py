@@ -111,8 +111,7 @@ def _share_compiled(engine: sa.Engine) -> None:
 
 @cache
 def _compiled() -> tuple[sa.Dialect, "sa.util.LRUCache[Any, Any]"]:
-    """Return a dialect that has seen a connection, and a cache of its compiled statements, as large as an
-    engine's."""
+    """Return a dialect that has seen a connection, and a cache of statements as large as an engine's."""
     engine = sa.create_engine("sqlite://")
     with engine.connect():
         pass
