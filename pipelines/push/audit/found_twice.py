@@ -18,7 +18,7 @@ RECONCILE = "reconcile"
 """The argument of `resolve --acknowledge` for the finding; all others are numbers of alarms."""
 
 REMEDY = (
-    "Does a gateway repeat POSTs? See docs/operations.md. Have what is there twice removed in the account, then:"
+    "Does a gateway repeat POSTs? See docs/operations.md. Have duplicates removed from the account, then:"
     " trackly-sync reconcile. If it is other revenue, or what remains is right: trackly-sync resolve"
     f" --acknowledge {RECONCILE} --reason '...'. The rows: trackly-sync resolve"
 )
@@ -27,7 +27,7 @@ _NOTHING = FoundTwice(0, 0, 0, 0, 0, None)
 
 
 def found_twice(settings: Settings) -> FoundTwice:
-    """Return the finding, if nobody has acknowledged it; else one without rows.
+    """Return the finding if it is not acknowledged, else a finding without rows.
 
     Raises:
         StorageError: the ledger cannot be read.

@@ -106,7 +106,7 @@ LEFT JOIN sends AS s ON r.contact IS NULL AND s.identity = r.message_id;
 CREATE TEMP TABLE keyed AS
 SELECT r.*, coalesce(k.list_key, r.ref) AS list_key,
   known.identity IS NOT NULL AS is_known,
-  -- whether it was itself sent again, and nobody has looked at it
+  -- whether the row itself was sent again, and no person has seen it
   tries > 1 AND NOT is_known AND late.contact IS NULL AS is_again
 FROM owned AS r LEFT JOIN list_keys AS k ON k.ref = r.ref
 LEFT JOIN (SELECT DISTINCT identity FROM acknowledged) AS known ON known.identity = r.identity

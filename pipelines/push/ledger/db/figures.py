@@ -93,7 +93,7 @@ class Named(NamedTuple):
 
 
 class FoundTwice(NamedTuple):
-    """Revenue that the last reconciliation found perhaps there twice, and that nobody has acknowledged.
+    """Revenue that the last reconciliation found perhaps there twice, not acknowledged yet.
 
     Attributes:
         rows: how many rows; 0: there is no finding.

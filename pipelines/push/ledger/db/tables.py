@@ -260,5 +260,5 @@ REPEATED = sa.Table(
     sa.Column("list_ref", sa.Text),
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("found_at", sa.Text, nullable=False),
-    sa.Column("acknowledged_at", sa.Text),  # null: the last reconciliation found it, and nobody has looked
+    sa.Column("acknowledged_at", sa.Text),  # null: found by the last reconciliation, not seen yet
 )

@@ -1,4 +1,4 @@
-"""Revenue that a reconciliation found perhaps there twice, and what somebody has acknowledged of it."""
+"""Adds revenue that a reconciliation found perhaps there twice, and which of it a person has acknowledged."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Add it; the next reconciliation fills it."""
+    """Add the table; the next reconciliation fills it."""
     op.create_table(
         "push_repeated",
         sa.Column("entry", sa.Integer, primary_key=True, autoincrement=True),

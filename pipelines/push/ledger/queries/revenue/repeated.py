@@ -21,7 +21,7 @@ def note_found(connection: sa.Connection, found: pa.Table, gone: Sequence[str], 
 
     Args:
         connection: a transaction.
-        found: rows that nobody has acknowledged: identity, chunk, contact, list_ref and amount, as in push_repeated;
+        found: rows that are not acknowledged: identity, chunk, contact, list_ref and amount, as in push_repeated;
             a row as many times as it is there too often.
         gone: identities of acknowledged rows whose contacts no longer hold a surplus.
         at: the time of the finding; ISO 8601, UTC.
