@@ -25,6 +25,7 @@ from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
 from pipelines.push.parse.typed_columns import (
     has_floats,
+    kind_of,
     select_texts,
     select_values,
     typed_amounts,
@@ -231,17 +232,20 @@ def _parquet(
         return
     try:
         refuse_parquet(path, rows)
-        given = pq.read_schema(rows).names
+        given = pq.read_schema(rows)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UsageError(f"{path} is not a Parquet file.", "Export it again.") from None
     # folders such as list_id=101 make no columns; with file_row_number several threads can read the rows
     relation = f"read_parquet({file}, file_row_number = true, hive_partitioning = false)"
     described = _described(connection, path, relation)
-    columns = match(dataset, given, path)
+    columns = match(dataset, given.names, path)
     _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
     facts.note_columns(columns)
     # DuckDB renames columns whose names differ only in case; their order stays the same
-    found = {name: described[place] for name, place in columns.places.items()}
+    found = {
+        name: (described[place][0], kind_of(given.field(place).type, described[place][1]))
+        for name, place in columns.places.items()
+    }
     own = typed_amounts(dataset, found)
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:

@@ -7,6 +7,8 @@ nested data, bytes that are not text. What does not belong here: what the texts 
 import re
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
 from schemas.columns import Dataset, Field, Kind
 from schemas.derived.tables import literal, quoted
 
@@ -14,6 +16,8 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLES = {*_WHOLE, *(f"U{name}" for name in _WHOLE)}
 _TEXTS = {"VARCHAR", "UUID"}
 _NOTHING = {"NULL", '"NULL"'}
+
+_SPAN, _HALF = "INTERVAL", "HALF"
 
 _MOST_NOISE = 6.7e-16
 """A double this close to a number with 4 decimals, relative to its size, is that number (0.1 + 0.2 is 0.3)."""
@@ -26,6 +30,21 @@ _PLACES_TO = {4: 2**10, 2: 2**17}
 
 Found = Mapping[str, tuple[str, str]]
 """By field, its column: the name and the DuckDB type."""
+
+
+def kind_of(arrow: pa.DataType, kind: str) -> str:
+    """Return the type of a column of a Parquet file, as DuckDB names types.
+
+    Parquet stores spans of time as whole numbers, and DuckDB widens floats of 16 bits: only Arrow's type tells them
+    from numbers that are right.
+
+    Args:
+        arrow: the type that Arrow reads.
+        kind: the type that DuckDB reads.
+    """
+    if pa.types.is_duration(arrow):
+        return _SPAN
+    return _HALF if pa.types.is_float16(arrow) else kind
 
 
 def select_texts(dataset: Dataset, found: Found, relation: str, row: str) -> str:
@@ -154,6 +173,7 @@ def _unless_it_fits(field: Field, kind: str, column: str) -> str | None:
 _NESTED = "is nested or binary, where a plain value belongs"
 _ROUNDED = "is a float of this size, which has lost digits; export it as a decimal or as text"
 _IS_TIME = (frozenset({Kind.INSTANT}), "is a date or a time, where none belongs")
+_NO_TIME = (frozenset[Kind](), "is a time of day or a span of time, where neither belongs")
 _RIGHT = {
     "BOOLEAN": (frozenset({Kind.FLAG}), "is true or false, where neither belongs"),
     "DECIMAL": (frozenset({Kind.MONEY, Kind.INTEGER}), "is a number with decimals; export it as text"),
@@ -161,6 +181,13 @@ _RIGHT = {
     "TIMESTAMP": _IS_TIME,
     "TIMESTAMP WITH TIME ZONE": _IS_TIME,
     "TIMESTAMPTZ": _IS_TIME,  # after _NS is removed
+    "TIME": _NO_TIME,
+    "TIME WITH TIME ZONE": _NO_TIME,
+    _SPAN: _NO_TIME,
+    _HALF: (
+        frozenset[Kind](),
+        "is a float of 16 bits, which has lost digits; export it as a decimal or as text",
+    ),
 }
 """By DuckDB type: the kinds of fields that it matches, and the problem for all other fields."""
 

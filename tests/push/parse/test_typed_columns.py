@@ -1,7 +1,12 @@
 """Columns of a field's own type are taken over as they are, and hold what their texts would."""
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.databases.duckdb_instances import attached
@@ -171,3 +176,83 @@ def test_a_value_of_another_type_is_its_text_or_a_problem(
     assert found[0] == text
     assert (found[1] is None) == (problem is None), found
     assert problem is None or f"{field}: {problem}" in found[1]
+
+
+_NESTED, _NO_TIME = "is nested or binary", "is a time of day or a span of time"
+_FLOAT, _IS_TIME, _FLAG = "is a float, which may", "is a date or a time", "is true or false"
+_NUMBER, _NO_INSTANT, _NO_AMOUNT = (
+    "a number of seconds or days",
+    "must be a date and time",
+    "must be an amount",
+)
+_MORE = "is a number with decimals"
+
+
+def of_type(value: object, kind: pa.DataType) -> pa.Array:
+    """One value, built by way of a plain number where Arrow does not take it as it is."""
+    try:
+        return pa.array([value], kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError):
+        return pa.array([value]).cast(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "key", "amount", "time"),
+    [
+        (pa.int8(), 5, "5", "5.0000", _NUMBER),
+        (pa.uint64(), 2**64 - 1, str(2**64 - 1), _NO_AMOUNT, _NUMBER),
+        (pa.float16(), np.float16(2049), "is a float of 16 bits", "is a float of 16 bits", "is a float of 16 bits"),
+        (pa.float32(), 5.25, _FLOAT, "5.2500", _FLOAT),
+        (pa.float64(), 5.25, _FLOAT, "5.2500", _FLOAT),
+        (pa.decimal128(38, 2), Decimal("5.25"), _MORE, "5.2500", _MORE),
+        (pa.decimal256(50, 2), Decimal("12345678.25"), _FLOAT, "12345678.2500", _FLOAT),
+        (pa.decimal256(50, 2), Decimal("12345678901234567.25"), _FLOAT, None, _FLOAT),
+        (pa.bool_(), True, _FLAG, _FLAG, _FLAG),
+        (pa.date32(), date(2024, 5, 1), _IS_TIME, _IS_TIME, "2024-05-01 00:00:00+00"),
+        (pa.date64(), date(2024, 5, 1), _IS_TIME, _IS_TIME, "2024-05-01 00:00:00+00"),
+        (pa.timestamp("s"), 1714557600, _IS_TIME, _IS_TIME, "2024-05-01 10:00:00+00"),
+        (pa.timestamp("ns", "Europe/Berlin"), 1714557600 * 10**9, _IS_TIME, _IS_TIME, "2024-05-01 10:00:00+00"),
+        *((pa.time32(unit), 5, _NO_TIME, _NO_TIME, _NO_TIME) for unit in ("s", "ms")),
+        *((pa.time64(unit), 5, _NO_TIME, _NO_TIME, _NO_TIME) for unit in ("us", "ns")),
+        *((pa.duration(unit), 5, _NO_TIME, _NO_TIME, _NO_TIME) for unit in ("s", "ms", "us", "ns")),
+        (pa.binary(), b"5", "5", "5.0000", _NUMBER),
+        (pa.binary(1), b"5", "5", "5.0000", _NUMBER),
+        (pa.large_binary(), b"\xff", *["holds bytes that are not UTF-8"] * 3),
+        (pa.string_view(), "5", "5", "5.0000", _NUMBER),
+        (pa.dictionary(pa.int32(), pa.string()), "5", "5", "5.0000", _NUMBER),
+        (pa.list_(pa.int64()), [5], _NESTED, _NESTED, _NESTED),
+        (pa.struct({"a": pa.int64()}), {"a": 5}, _NESTED, _NESTED, _NESTED),
+        (pa.map_(pa.string(), pa.int64()), [("a", 5)], _NESTED, _NESTED, _NESTED),
+        (pa.null(), None, None, None, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_each_type_of_a_parquet_file_comes_to(
+    tmp_path: Path, kind: pa.DataType, value: object, key: str | None, amount: str | None, time: str | None
+) -> None:
+    """A key, an amount and a time of each: the value, or why the row is held back."""
+    path = tmp_path / "revenue.parquet"
+    column = of_type(value, kind)
+    offer = pa.array(["a" * 24])
+    pq.write_table(
+        pa.table({"message_id": column, "offer_id": offer, "revenue": column, "timestamp": column}), path
+    )
+    with attached(None, "stage", config={"threads": 1}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        KEEP_ALL.define(connection)
+        _create(connection, REVENUE)
+        with opened_relation(connection, REVENUE, Source(path, "revenue", "parquet")) as read:
+            for part in read.stretches:
+                connection.execute((_typed_insertion if part.proven else _insertion)(REVENUE, part), [0, 0])
+        fields = ("message_id", "revenue", "timestamp")
+        texts = ", ".join(f"{field}::VARCHAR" for field in fields)
+        ((problem, *values),) = connection.execute(
+            f"SELECT coalesce(problem, ''), {texts} FROM input"
+        ).fetchall()
+    for field, found, expected in zip(fields, values, (key, amount, time), strict=True):
+        why = [one for one in problem.split("; ") if one.startswith(f"{field}: ")]
+        if why:
+            assert expected is not None
+            assert expected in why[0]
+        else:
+            assert found == expected
