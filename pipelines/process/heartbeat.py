@@ -1,7 +1,7 @@
-"""Signs of life: as long as this process lives, the files that show its work have the time of a moment ago.
+"""Signs of life: while this process lives, it keeps updating the modification time of the files that mark its work.
 
-Once it was killed, their time says until when it was certainly at work. What does not belong here: what the files
-mean (`pipelines.runs`, `pipelines.runs.run_state`).
+After it was killed, their time shows when it was last at work. What does not belong here: what the files mean
+(`pipelines.runs`, `pipelines.runs.run_state`).
 """
 
 import os
@@ -15,23 +15,23 @@ _EVERY = 1.0
 
 _files: set[int] = set()
 _going: list[tuple[Thread, Event]] = []
-"""The one thread that shows signs of life, and what stops it; none as long as there is no file."""
+"""The thread that gives signs of life, and its stop event; none without a file."""
 _changing = Lock()
 
 
 def begin(handle: int) -> None:
-    """Show signs of life with an open file, until `end`."""
+    """Give signs of life with an open file, until `end`."""
     with _changing:
         _files.add(handle)
         if not _going:
             stop = Event()
             thread = Thread(target=_beat, args=(stop,), name="heartbeat", daemon=True)
             thread.start()
-            _going.append((thread, stop))  # one that an interrupt keeps from being there ends by itself
+            _going.append((thread, stop))  # if an interrupt prevents this line, the thread ends by itself
 
 
 def end(handle: int) -> None:
-    """Show no more of them with it; before it is closed."""
+    """Stop the signs of life of a file; call this before the file is closed."""
     with _changing:
         _files.discard(handle)
         if not _files and _going:
@@ -41,16 +41,18 @@ def end(handle: int) -> None:
 
 
 def last_sign(handle: int) -> str:
-    """When an open file had its last sign of life: ISO 8601, UTC."""
+    """Return the time of an open file's last sign of life: ISO 8601, UTC."""
     return datetime.fromtimestamp(os.fstat(handle).st_mtime, UTC).isoformat()
 
 
 def _beat(stop: Event) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # they are the main thread's
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}
+    )  # the main thread handles signals
     while not stop.wait(_EVERY):
         if not any(one is stop for _, one in _going):
             return  # an interrupt has kept `begin` from noting this thread
-        if _changing.acquire(blocking=False):  # whoever holds it may wait for this thread to end
+        if _changing.acquire(blocking=False):  # the holder may be waiting for this thread to end
             try:
                 _sign()
             finally:
@@ -64,7 +66,7 @@ def _sign() -> None:
 
 
 def _forget() -> None:
-    """A forked process has no heartbeat: what goes on is its parent's."""
+    """Forget the heartbeat in a forked process, since the work belongs to its parent."""
     global _changing  # noqa: PLW0603 - somebody may have held it, who does not live here
     _changing = Lock()
     _files.clear()

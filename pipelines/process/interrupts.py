@@ -1,8 +1,8 @@
-"""How Ctrl-C reaches the work of this process: the first ends it in its own time, the second ends the process.
+"""Handles Ctrl-C: the first lets the work stop cleanly, the second ends the process.
 
-The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM; in Dagster, with its own,
-`taken` does for the length of a step. Without that, as in a library, `run` is `asyncio.run`.
-What does not belong here: messages to the user, and exit codes (`pipelines.cli.shared.exits`).
+The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM; in Dagster, which has
+handlers of its own, `taken` does this during a step. Without handlers, as in a library, `run` is `asyncio.run`. What
+does not belong here: messages to the user, and exit codes (`pipelines.cli.shared.exits`).
 """
 
 import signal
@@ -20,7 +20,7 @@ _SOON = 0.1
 """Seconds."""
 
 _IMPORTS = "<frozen importlib._bootstrap>"
-"""The file of Python's code that imports, by its own name."""
+"""The file name of Python's import code."""
 
 
 @dataclass(slots=True)
@@ -35,13 +35,13 @@ class _State:
 
 
 _state = _State()
-"""In one place, since a signal handler takes no arguments and a process has one SIGINT."""
+"""Module state, since a signal handler takes no arguments and a process has one SIGINT."""
 
 
 def interrupt(_number: int, frame: FrameType | None) -> None:
-    """Take a SIGINT; one that comes during an import is sent again after it.
+    """Handle a SIGINT; during a Python import, send it again later.
 
-    A library in C may end the process with a dump where its import is interrupted.
+    A C library may end the process with a dump if its import is interrupted.
 
     Raises:
         KeyboardInterrupt: no coroutine runs that could be cancelled.
@@ -67,14 +67,14 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _send_soon() -> None:
-    """Send a SIGINT to the main thread, which wakes it where it waits."""
+    """Send a SIGINT to the main thread, which wakes it if it waits."""
     main = threading.main_thread().ident
     if main:
         threading.Timer(_SOON, signal.pthread_kill, [main, signal.SIGINT]).start()
 
 
 def terminate(_number: int, _frame: FrameType | None) -> None:
-    """Take a SIGTERM: it stops as Ctrl-C does, cleanly, with an exit code of its own.
+    """Handle a SIGTERM: stop cleanly as with Ctrl-C, with another exit code.
 
     Raises:
         KeyboardInterrupt: as `interrupt`.
@@ -89,7 +89,7 @@ def was_terminated() -> bool:
 
 
 def at_second(leave: Callable[[], object]) -> None:
-    """What a second SIGINT does, once a coroutine was run by `run`: it ends the process."""
+    """Set the function that a second SIGINT calls, after `run` was used: it ends the process."""
     _state.count, _state.leave, _state.armed, _state.raised = 0, leave, False, False
     _state.terminated = False
     if sys.unraisablehook is not _raise_again:
@@ -97,7 +97,7 @@ def at_second(leave: Callable[[], object]) -> None:
 
 
 def _raise_again(unraisable: Any) -> None:
-    """Send a KeyboardInterrupt once more that Python cannot pass on, since it came while an object was put away."""
+    """Send a SIGINT again if Python cannot pass on a KeyboardInterrupt, since it came while an object was deleted."""
     if unraisable.exc_type is not KeyboardInterrupt or not _state.raised:
         _state.otherwise(unraisable)
         return
@@ -107,16 +107,16 @@ def _raise_again(unraisable: Any) -> None:
         try:
             _send_soon()
             waiting = False
-        except KeyboardInterrupt:  # on a busy machine it came already, and would be lost here too
+        except KeyboardInterrupt:  # on a busy machine it may come already here, and would be lost
             continue
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Keep a KeyboardInterrupt what it is, whatever has become of it on its way.
+    """Raise KeyboardInterrupt if a block ended with another error because of SIGINT.
 
-    A library in C that calls Python back, or that looks for signals itself as DuckDB does, passes it on as another
-    error, and so may what cleans up after half of a call.
+    A C library that calls back into Python, or checks for signals itself as DuckDB does, turns the interrupt into
+    another error. So may cleanup code after an incomplete call.
 
     Raises:
         KeyboardInterrupt: the block ended with an error, and SIGINT had come.
@@ -131,10 +131,10 @@ def interrupts_deferred() -> Iterator[None]:
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """For the length of a block, SIGINT and SIGTERM stop its work as `interrupt` does, whatever they did before.
+    """During a block, let SIGINT and SIGTERM stop the work as `interrupt` does, instead of the earlier handlers.
 
-    The handlers of another program raise wherever the interpreter happens to be, and an event loop that is in a
-    callback swallows that, as DuckDB does. Only for the main thread. The second one waits for no coroutine.
+    Other handlers raise wherever the interpreter happens to be, and an event loop in a callback, or DuckDB, swallows
+    the error. Use this only in the main thread. The second signal waits for no coroutine.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came.
@@ -177,7 +177,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner() as runner:
             return runner.run(_cancelled_by_interrupt(work))
-    except asyncio.CancelledError:  # outside of the task, whose last step asyncio cancels after its end
+    except (
+        asyncio.CancelledError
+    ):  # outside of the task: asyncio may cancel the task's last step after its end
         if _state.count > before:
             raise KeyboardInterrupt from None
         raise
@@ -191,7 +193,7 @@ async def _cancelled_by_interrupt(work: Coroutine[Any, Any, T]) -> T:
     def cancel() -> None:
         if task:
             task.cancel()
-        loop.call_soon_threadsafe(lambda: None)  # wakes it, if it waits
+        loop.call_soon_threadsafe(lambda: None)  # wakes the loop if it waits
 
     _state.cancel = cancel
     try:

@@ -1,7 +1,7 @@
-"""Modules of ours as processes of their own, wherever they are started from.
+"""Runs our modules as separate processes, from any working folder.
 
-The working folder is the user's: a `pandas.py` or a folder `assets` in it must not take the place of ours, in the
-process or in those that it starts. What does not belong here: what the programs do.
+The working folder belongs to the user: a `pandas.py` or a folder `assets` in it must not hide ours, in the process or
+its children. What does not belong here: the programs' work.
 """
 
 import os
@@ -9,16 +9,16 @@ import sys
 from collections.abc import Mapping
 
 _SAFE = {"PYTHONSAFEPATH": "1"}
-"""For Python as `-P`, and inherited: Dagster starts processes too."""
+"""The same as Python's `-P`, but inherited, since Dagster starts processes too."""
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of this installation; for `safe_environment`."""
+    """Return the command that runs a module of this installation; use it with `safe_environment`."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def safe_environment(given: Mapping[str, str] | None = None, **more: str) -> dict[str, str]:
-    """An environment in which no process of Python imports from the working folder.
+    """Return an environment in which no Python process imports from the working folder.
 
     Args:
         given: the environment to begin with; by default this process's.

@@ -1,4 +1,4 @@
-"""What is made of run records: summaries for people, what Dagster does not have yet, and pruning.
+"""Uses of run records: summaries for people, runs that Dagster lacks, and pruning.
 
 `pipelines.runs` (the records) ─▶ by_run ─▶ summary; unreported, pruning
 

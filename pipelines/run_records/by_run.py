@@ -1,6 +1,6 @@
-"""Records of activities put together by their runs, without reading more of them than is asked for.
+"""Groups records of activities by run, reading only as many as needed.
 
-What does not belong here: what a run came to (`summary`), and reading or writing one record (`pipelines.runs`).
+What does not belong here: the result of a run (`summary`), and reading or writing one record (`pipelines.runs`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,20 +14,20 @@ from schemas.own_tables.sync import RunRecord
 
 
 def by_run(data_dir: Path, begin: tuple[str, ...] = ("",)) -> Iterator[list[RunRecord]]:
-    """The activities of each run, in the order in which they began; the run that began last comes first.
+    """Yield the activities of each run in the order in which they began, latest run first.
 
-    Activities that have not ended are among them. A run is read when it is asked for. Runs may overlap.
+    This includes activities that have not ended. A run is read only when needed. Runs may overlap.
 
     Args:
         data_dir: the data directory.
-        begin: only runs that were killed, or have an activity on record that begins so, such as `push `.
+        begin: only runs that were killed, or have an activity whose name begins with this, such as `push `.
 
     Raises:
         StorageError: a record cannot be read.
     """
-    more = _by_tag(unended(data_dir))  # first: what ends meanwhile has its record by then
+    more = _by_tag(unended(data_dir))  # read first: an activity that ends meanwhile has its record later
     names = _files_by_tag(data_dir)
-    earlier = names.pop("", [])  # an earlier version's, which have to be read to see of which runs they are
+    earlier = names.pop("", [])  # records of an earlier version, whose names do not have the run
     kept = {tag(run) for run in unended_runs(data_dir)} | more.keys()
     names = _of_activities(names, begin, kept)
     seen = set()
@@ -53,7 +53,7 @@ def _files_by_tag(data_dir: Path) -> dict[str, list[str]]:
 def _of_activities(
     names: dict[str, list[str]], begin: tuple[str, ...], kept: Collection[str]
 ) -> dict[str, list[str]]:
-    """Files by the tags of runs: those to be kept, and those with an activity that begins so."""
+    """Return files by the tags of runs: those in `kept`, and those whose activity begins as given."""
     parts = tuple(file_part(one) for one in begin)
 
     def has(files: Sequence[str]) -> bool:
@@ -72,7 +72,7 @@ def _by_tag(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
 def _latest_first(
     names: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[RunRecord]]
 ) -> list[tuple[str, str]]:
-    """Runs by their tags, each with when it began: by the first file of its records, and by further records."""
+    """Return the tags of runs with their beginnings, from their first record file and further records."""
     began = {
         one: min([*names.get(one, [])[:1], *(stamp(record) for record in more.get(one, []))])
         for one in names.keys() | more.keys()

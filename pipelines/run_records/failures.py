@@ -1,7 +1,8 @@
-"""Failures and stops that no activity of a run has on record.
+"""Records failures and stops that no activity of a run has recorded.
 
-A lock that is held, a ledger that cannot be opened, a warehouse that could not be rebuilt after a push. What does not
-belong here: activities themselves (`runs.recorded`), and which steps failed in Dagster (`assets.runs.failed_steps`).
+Examples are a lock that is held, a ledger that cannot be opened, and a warehouse that could not be rebuilt after a
+push. What does not belong here: activities themselves (`runs.recorded`), and which steps failed in Dagster
+(`assets.runs.failed_steps`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -27,15 +28,15 @@ from schemas.own_tables.sync import RunRecord
 def failure_recorded(
     data_dir: Path, run: str, activities: Sequence[str], month: str | None = None
 ) -> Iterator[None]:
-    """Put on record what ends a block, an error or a stop, where none of the block's activities has it on record.
+    """Record the error or stop that ends a block, if none of the block's activities has recorded it.
 
-    It is on record as the first activity that has not begun; where all have, as the first that was stopped for it, or
-    as the last. What is wrong with the call itself (a setting, a file that was named) is no run, and is left out.
+    It is recorded under the first activity that has not begun; if all have, under the first that was stopped because
+    of it, or the last. Mistakes in the call itself (a setting, a file that was named) are not recorded.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
-        activities: those that the block is to do, in their order, such as `push sends`.
+        activities: the block's planned activities in order, such as `push sends`.
         month: the part of the input that a push is about, as 2026-10.
     """
     began = now()
@@ -45,7 +46,7 @@ def failure_recorded(
     except (SettingsError, UsageError, Skipped):
         raise
     except Exception as error:
-        with suppress(StorageError):  # there may be more room by now
+        with suppress(StorageError):  # there may be free space now
             write_refused(data_dir, run)
         if activity := _without_record(data_dir, run, activities, began):
             failed = RunRecord(run=run, activity=activity, started_at=now(), month=month)
@@ -63,14 +64,14 @@ def failure_recorded(
 def _without_record(
     data_dir: Path, run: str, activities: Sequence[str], began: str, known: Collection[str] = ("failed",)
 ) -> str:
-    """As which activity the end of a block is to be put on record; "" where it is on record.
+    """Return the activity under which to record the end of a block; "" if it is recorded already.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
         activities: those of the block.
         began: when it began.
-        known: how an activity ended that has it on record.
+        known: the status of an activity that has recorded the end.
     """
     of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
     statuses = {record.activity: record.status for record in of_block}
@@ -82,12 +83,12 @@ def _without_record(
 
 
 def note_recovery(data_dir: Path, run: str, activity: str) -> None:
-    """Put on record that something went well which is on record only where it fails, after it did.
+    """Record a success after a failure, for work that is otherwise recorded only if it fails.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
-        activity: what it is on record as.
+        activity: the name in the record.
 
     Raises:
         StorageError: a record cannot be read, or this one cannot be written.
@@ -98,12 +99,12 @@ def note_recovery(data_dir: Path, run: str, activity: str) -> None:
 
 
 def put_on_record(data_dir: Path, record: RunRecord, error: str | None, status: str = "failed") -> None:
-    """Write the record of something that has just ended; where the disk refuses it, this process knows it.
+    """Write the record of work that has just ended; if the disk refuses it, keep it in this process.
 
     Args:
         data_dir: the data directory.
-        record: of it, without how it ended.
-        error: why, without secrets and personal data.
+        record: the record without its end.
+        error: the reason, without secrets and personal data.
         status: how it ended.
     """
     record.finished_at = record.finished_at or now()
@@ -113,12 +114,12 @@ def put_on_record(data_dir: Path, record: RunRecord, error: str | None, status: 
 
 
 def of_run(data_dir: Path, run: str, *, own: bool = False) -> list[RunRecord]:
-    """What is on record of a run, oldest first; a record that cannot be read is left out.
+    """Return the records of a run, oldest first, without records that cannot be read.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
-        own: only what this process has written.
+        own: only records of this process.
     """
     found = [record for record in not_on_disk(data_dir) if record.run == run]
     with suppress(StorageError):
@@ -130,5 +131,5 @@ def of_run(data_dir: Path, run: str, *, own: bool = False) -> list[RunRecord]:
 
 
 def reason_of(error: Exception) -> str:
-    """An error as records hold it: the text of others than our own may quote anything."""
+    """Return an error's text for records; only the class of foreign errors, whose text may quote any data."""
     return str(error) if isinstance(error, TracklySyncError) else type(error).__name__

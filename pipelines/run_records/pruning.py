@@ -1,8 +1,8 @@
-"""Records of runs that are older than they are kept: files in `runs/` and the logs beside them.
+"""Removes old records of runs: files in `runs/` and their logs.
 
-What stays whatever its age: of each activity the newest record, and the newest of those that went well, since alerts,
-metrics and `status` go by them. What does not belong here: snapshots (`warehouse.publish` keeps some), and Dagster's
-records (`assets.records.report`).
+The newest record of each activity, and the newest successful one, are kept at any age, since alerts, metrics and
+`status` use them. What does not belong here: snapshots (`warehouse.publish` keeps some), and Dagster's records
+(`assets.records.report`).
 """
 
 import os
@@ -20,13 +20,13 @@ _DAMAGED = "damaged"
 
 
 def oldest_kept(settings: Settings) -> datetime | None:
-    """Records from before are removed; None where all are kept."""
+    """Return the time before which records are removed; None if all are kept."""
     days = settings.keep_records_days
     return datetime.now(UTC) - timedelta(days=days) if days else None
 
 
 def prune_runs(settings: Settings) -> int:
-    """Remove the records of runs and their logs that are older than `keep_records_days`; returns how many.
+    """Remove records of runs and logs older than `keep_records_days`; return their number.
 
     Raises:
         OSError: a file cannot be removed.
@@ -53,7 +53,7 @@ def _removable(folder: Path, stamp: str) -> list[str]:
 
 
 def _needed(folder: Path, newest_first: Iterable[str]) -> Iterator[str]:
-    """Of each activity the newest record, and the newest of those that went well."""
+    """Yield the newest record of each activity, and the newest successful one."""
     seen: set[str] = set()
     went_well: set[str] = set()
     for name in newest_first:

@@ -1,4 +1,4 @@
-"""Runs as people ask for them: the activities of one run put together, the latest run first.
+"""Summaries of runs for people: the activities of each run together, latest run first.
 
 What does not belong here: keeping records (`pipelines.runs`), and showing them (`cli`, `report`).
 """
@@ -19,30 +19,30 @@ from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 
 _STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
-"""What a run may be, the first of them that one of its activities is."""
+"""Statuses of a run: it has the first of these that one of its activities has."""
 
 
 _BESIDE = ("take in ", "publish", "measure ", "reconcile")
-"""Activities whose rows are those of others."""
+"""Activities whose rows other activities count too."""
 
 
 _NOT_SHOWN = ("take in", "publish")
-"""Verbs of what is done on the way to something else."""
+"""Verbs of intermediate steps, which are not shown."""
 
 
 def _verb_of(activity: str) -> tuple[str, str]:
-    """The verb of an activity, and the dataset that it is about; "" where it is about none."""
+    """Return the verb of an activity and its dataset; "" if it has none."""
     verb, _, dataset = activity.rpartition(" ")
     return (verb, dataset) if verb else (dataset, "")
 
 
 def _is_for_push(record: RunRecord) -> bool:
-    """Whether it is the intake of a push, which has not sent anything by then."""
+    """Whether a record is the intake of a push, before anything is sent."""
     return record.activity.startswith("take in ") and record.asked is not None
 
 
 class _Earlier(msgspec.Struct):
-    """What the details of a push have of rows that an earlier one sent."""
+    """Figures in a push's details about rows that an earlier push sent."""
 
     settled: int = 0
     settled_other_months: int = 0
@@ -55,9 +55,9 @@ class Run:
 
     Attributes:
         run: its id.
-        activities: what it did, in that order.
-        unended: `running` until its process or job has ended, `killed` where that is gone; else "".
-        last_sign: of a killed one, when it was last seen at work: ISO 8601, UTC; "" where its activities say it.
+        activities: its activities in order.
+        unended: `running` until its process or job has ended, `killed` if the process is gone; otherwise "".
+        last_sign: for a killed run, when it was last at work: ISO 8601, UTC; "" if its activities have it.
     """
 
     run: str
@@ -72,23 +72,23 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What it is by its activities, and by whether it has ended; a later version may know further ones."""
+        """Its status, from its activities and whether it has ended; a later version may have further statuses."""
         statuses = {self.unended, *(record.status for record in self.activities)}
         return next((status for status in _STATUSES if status in statuses), self.activities[-1].status)
 
     @property
     def rows(self) -> int:
-        """Rows that it moved: pulled, sent, settled and so on; of a push that ended in its intake none."""
+        """Rows that it moved: pulled, sent, settled and so on; none for a push that ended in its intake."""
         return sum(record.rows or 0 for record in self._moving)
 
     @property
     def is_counted(self) -> bool:
-        """Whether all that it moved is on record; of an activity that was killed nothing is."""
+        """Whether all rows that it moved are recorded; a killed activity has recorded none."""
         return all(record.status != "killed" or record.rows is not None for record in self._moving)
 
     @property
     def rows_moved(self) -> str:
-        """The rows for people, also where not all are on record."""
+        """The number of rows for people, also if not all are recorded."""
         units = {unit_of(record) for record in self._moving}
         known = plural(self.rows, "contact") if units == {"contact"} else f"{self.rows:,}"
         if self.is_counted:
@@ -97,9 +97,10 @@ class Run:
 
     @property
     def _moving(self) -> list[RunRecord]:
-        """The activities whose rows are its own; publishing and intake would count them again.
+        """Return the activities whose rows to count; publishing and intake would count them again.
 
-        A run of nothing else, such as a reconciliation, has the rows of that; intake for a push is never all of it.
+        A run with only such activities, such as a reconciliation, has their rows; but the intake of a push never
+        counts.
         """
         moving = [record for record in self.activities if not record.activity.startswith(_BESIDE)]
         return moving or [record for record in self.activities if not _is_for_push(record)]
@@ -116,22 +117,22 @@ class Run:
 
     @property
     def accepted(self) -> int:
-        """Rows that came into the account by it."""
+        """Rows that the account accepted through this run."""
         return sum(record.accepted or 0 for record in self.activities)
 
     @property
     def settled(self) -> int:
-        """Rows of earlier calls that its readings found in the account; they are among `accepted`."""
+        """Rows of earlier calls that its readings found in the account; `accepted` includes them."""
         return sum(one.settled for one in self._earlier)
 
     @property
     def settled_other_months(self) -> int:
-        """The same of months that it was not about; they are not."""
+        """The same for months other than the run's; `accepted` does not include them."""
         return sum(one.settled_other_months for one in self._earlier)
 
     @property
     def differing(self) -> int:
-        """Rows of its input that differ from what was sent, and that nobody has acknowledged."""
+        """Rows of its input that differ from what was sent and were not acknowledged."""
         return sum(one.differs for one in self._earlier)
 
     @property
@@ -141,12 +142,12 @@ class Run:
 
     @property
     def left_out(self) -> int:
-        """Rows that it held back, or that were refused."""
+        """Rows that it held back, or that the account refused."""
         return sum(record.left_out or 0 for record in self.activities)
 
     @property
     def pending(self) -> int:
-        """Rows that it was to send, and that are still to be sent."""
+        """Rows that it should have sent and that are still pending."""
         return sum(record.pending or 0 for record in self.activities)
 
     @property
@@ -165,7 +166,7 @@ class Run:
 
     @property
     def what(self) -> str:
-        """What was asked for, or its verbs, each with its datasets once; a push of a month names it."""
+        """Its command, or its verbs with their datasets; a push of a month names the month."""
         datasets: dict[str, list[str]] = {}
         for record in self.activities:
             verb, of = _verb_of(record.activity)
@@ -184,7 +185,7 @@ class Run:
 
     @property
     def figures(self) -> str:
-        """What a push did, in a few words; empty where it is none, or has no figures."""
+        """The figures of a push in a few words; empty for other runs, or without figures."""
         if not self.is_push:
             return ""
         more = {
@@ -201,17 +202,17 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """What went wrong, each thing once."""
+        """Its errors, each once."""
         return list(dict.fromkeys(record.error for record in self.activities if record.error))
 
 
 def unit_of(record: RunRecord) -> str:
-    """What an activity counts as its rows."""
+    """Return the unit that an activity counts."""
     return "contact" if record.activity == "reconcile" else "row"
 
 
 def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:
-    """The latest runs, newest first, those that are under way or were killed among them; and whether there are more.
+    """Return the latest runs, newest first, including those under way or killed; and whether there are more.
 
     Raises:
         StorageError: a record cannot be read.
@@ -221,7 +222,7 @@ def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:
 
 
 def every_run(data_dir: Path) -> Iterator[Run]:
-    """Every run, newest first; each is read when it is asked for.
+    """Yield every run, newest first; each is read only when needed.
 
     Raises:
         StorageError: a record cannot be read.
@@ -235,10 +236,10 @@ def every_run(data_dir: Path) -> Iterator[Run]:
 
 
 def took(seconds: float, status: str) -> str:
-    """How long a run or an activity took, for people; one that was killed took that long at least.
+    """Return how long a run or an activity took, for people; a killed one took at least this long.
 
     Args:
         seconds: to its end, or its last sign of life.
-        status: how it ended.
+        status: its status.
     """
     return f"{duration(seconds)} + ?" if status == "killed" else duration(seconds)

@@ -1,7 +1,7 @@
-"""What runs were asked for and did not do: they were killed, failed or stopped, and nobody has done it since.
+"""Finds work that runs did not finish, since they were killed, failed or stopped, and that was not done since.
 
-A run names what was asked for (`asked` of its records), so that what it did not reach is known, also where all
-that it did reach went well later. What does not belong here: what alerts (`alerts.conditions`).
+The records of a run name its command (`asked`). So the work that it did not reach is known, also if the activities
+that it did reach succeeded later. What does not belong here: alerts (`alerts.conditions`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,34 +19,34 @@ from schemas.registry import PULLED, PUSHED
 
 _EVERY: Mapping[str, Collection[str]] = {"pull": PULLED, "push": PUSHED}
 _BEGIN = {"pull": ("pull ", "measure "), "push": ("take in ", "push ")}
-"""With what activities begin that are parts of a pull, or of a push."""
+"""Prefixes of activities that are parts of a pull, or of a push."""
 _OWN = {"pull": (*_BEGIN["pull"], "publish"), "push": _BEGIN["push"]}
-"""The same with what only ends one."""
+"""The same, with activities that only end one."""
 _LOOKED_AT = {"pull": _BEGIN["pull"], "push": (*_BEGIN["push"], *_BEGIN["pull"])}
-"""Of which runs it is known what was asked for: a sync whose pull failed was to push as well."""
+"""Prefixes of activities by which a run's command is known: a sync whose pull failed should have pushed too."""
 _STATUSES = ("killed", "failed", "stopped")
-"""What a run may have come to that did not do all, the first of them that one of its activities did."""
+"""Statuses of an unfinished run: it has the first of these that one of its activities has."""
 _ALERT = ("failed", "killed")
-"""What an activity may have come to that alerts by itself until it has run again."""
+"""Statuses of an activity that alert by themselves until it has run again."""
 _MOST_RUNS = 500
-"""How many runs are looked at: those that did not do all of a verb are the last, or among the last."""
+"""Most runs that are checked, since unfinished runs are among the last."""
 
 _Part = tuple[str, str | None]
-"""An activity, and the month that it was of; None for all."""
+"""An activity and its month; None for all months."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What a run was asked for and did not do.
+    """The unfinished work of a run.
 
     Attributes:
-        what: what was asked for, such as `push all`.
+        what: the command, such as `push all`.
         status: killed, failed or stopped.
         began: when the run began: ISO 8601, UTC.
-        missing: activities that nobody has done since, each with its month.
-        in_whole: whether that is all that was asked for.
-        is_begun: whether any of it was begun; a sync that ends in its pull has not begun to push.
-        on_purpose: whether a person has stopped it, who knows of it.
+        missing: activities that were not done since, each with its month.
+        in_whole: whether all activities of the command are missing.
+        is_begun: whether any of them was begun; a sync that ends in its pull has not begun to push.
+        on_purpose: whether a person has stopped the run, and so knows of it.
     """
 
     what: str
@@ -59,19 +59,19 @@ class Unfinished:
 
     @property
     def datasets(self) -> list[str]:
-        """Those that are missing, in their usual order."""
+        """The datasets of the missing activities, in their usual order."""
         names = {activity.rpartition(" ")[2] for activity, _ in self.missing}
         return [name for name in _EVERY[self.what.partition(" ")[0]] if name in names]
 
 
 def commands(asked: str) -> str:
-    """What does again what was asked for, as `push all of 2026-10`, or `pull all, push all`."""
+    """Return the command that repeats `push all of 2026-10`, or `pull all, push all`."""
     parts = asked.replace(" of ", " --month ").replace(" all", "").split(", ")
     return ", then ".join(f"trackly-sync {part}" for part in parts)
 
 
 def asked_of_verb(record: RunRecord) -> str:
-    """What was asked for with an activity, without what its run was to do as well, such as to push after a pull."""
+    """Return the command of an activity, without other commands of its run, such as a push after a pull."""
     asked = record.asked or record.activity
     verb = next((verb for verb, own in _OWN.items() if record.activity.startswith(own)), "")
     return _of_verb(asked, verb) or asked
@@ -83,18 +83,18 @@ def _of_verb(asked: str, verb: str) -> str:
 
 @dataclass(slots=True)
 class _Done:
-    """What newer runs have done, and what is published.
+    """Work that newer runs have done, and published datasets.
 
     Attributes:
-        published: by dataset, the manifest of what is published.
-        parts: what went well.
+        published: by dataset, the manifest of the published snapshot.
+        parts: activities that succeeded.
     """
 
     published: Mapping[str, Manifest]
     parts: set[_Part] = field(default_factory=set)
 
     def note(self, records: Sequence[RunRecord], unended: str) -> None:
-        """Take in what a run did; what it pulled does not count where it ended early and published nothing."""
+        """Add a run's activities; its pulls do not count if it ended early and published nothing."""
         went_well = [one for one in records if one.status == "succeeded"]
         has_all = not unended and len(went_well) == len(records)
         counts_all = has_all or "publish" in {one.activity for one in went_well}
@@ -104,7 +104,7 @@ class _Done:
                 self.parts.add((one.activity, one.month))
 
     def has(self, part: _Part, began: str) -> bool:
-        """Whether something was done since a run began."""
+        """Whether an activity was done since a run began."""
         activity, _ = part
         manifest = self.published.get(activity.removeprefix("pull "))
         if manifest and datetime.fromisoformat(manifest.finished_at) >= datetime.fromisoformat(began):
@@ -113,7 +113,7 @@ class _Done:
 
 
 def unfinished(data_dir: Path, verb: str, published: Mapping[str, Manifest]) -> list[Unfinished]:
-    """What pulls or pushes did not do, the largest first; what another was to do as well is there once.
+    """Return unfinished pulls or pushes, largest first, without those that another one covers.
 
     Args:
         data_dir: the data directory.
@@ -139,12 +139,12 @@ def unfinished(data_dir: Path, verb: str, published: Mapping[str, Manifest]) -> 
 
 
 def _own(records: Sequence[RunRecord], verb: str) -> list[RunRecord]:
-    """What a run did of a verb."""
+    """Return a run's activities of a verb."""
     return [one for one in records if one.activity.startswith(_OWN[verb])]
 
 
 def _without_parts(found: Sequence[Unfinished]) -> list[Unfinished]:
-    """Without what another does as well; of two that do the same, the first."""
+    """Remove entries that another entry covers; of two equal ones, keep the first."""
     kept: list[Unfinished] = []
     for one in sorted(found, key=lambda one: len(one.missing), reverse=True):
         if not any(one.missing <= larger.missing for larger in kept):
@@ -153,12 +153,12 @@ def _without_parts(found: Sequence[Unfinished]) -> list[Unfinished]:
 
 
 def _alerts(records: Iterable[RunRecord], last: Mapping[str, RunRecord]) -> bool:
-    """Whether something alerts that did not go well in a run: it failed or was killed when it last ran."""
+    """Whether an unsuccessful activity of a run alerts by itself: it failed or was killed when it last ran."""
     return any(one.status != "succeeded" and last[one.activity].status in _ALERT for one in records)
 
 
 def _of_run(records: Sequence[RunRecord], verb: str, unended: str, done: _Done) -> Iterator[Unfinished]:
-    """What a run did not do, by what was asked for."""
+    """Yield the unfinished work of a run, by command."""
     began = records[0].started_at
     for what, parts in _by_asked(records, verb).items():
         wanted = _wanted(what, parts)
@@ -170,7 +170,7 @@ def _of_run(records: Sequence[RunRecord], verb: str, unended: str, done: _Done) 
 
 
 def _by_asked(records: Iterable[RunRecord], verb: str) -> dict[str, list[RunRecord]]:
-    """The activities of a run by what they are parts of, as far as that is of a verb."""
+    """Return the activities of a run by their command, for one verb."""
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         if asked := _of_verb(record.asked or record.activity, verb):
@@ -179,7 +179,7 @@ def _by_asked(records: Iterable[RunRecord], verb: str) -> dict[str, list[RunReco
 
 
 def _status(records: Iterable[RunRecord], unended: str) -> str:
-    """What a run came to that did not do all; "" where it may have, or goes on."""
+    """Return the status of an unfinished run; "" if it may have finished, or is under way."""
     statuses = {unended, *(record.status for record in records)}
     if "running" in statuses:
         return ""
@@ -187,7 +187,7 @@ def _status(records: Iterable[RunRecord], unended: str) -> str:
 
 
 def _wanted(what: str, records: Iterable[RunRecord]) -> set[_Part]:
-    """The activities that were asked for; of what is no list of datasets, those that did not go well."""
+    """Return the activities of a command; if it names no datasets, those that did not succeed."""
     verb, _, names = what.partition(" ")
     names, _, month = names.partition(" of ")
     if "--" in names:

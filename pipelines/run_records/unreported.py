@@ -1,8 +1,8 @@
 """Runs of the command line that Dagster's records do not have yet: one small file each, until they are reported.
 
-Only where Dagster keeps records in the data directory. A command leaves a notice and starts a process that reports
-it; what that process could not report is taken up by the next one, or when the UI starts. What does not belong here:
-Dagster (`assets.records.report` reports), and what a run did (its records say, see `pipelines.runs`).
+This applies only if Dagster keeps records in the data directory. A command leaves a notice and starts a process that
+reports it. If that process fails, the next one reports it, or the UI when it starts. What does not belong here:
+Dagster (`assets.records.report` reports), and the work of a run (see `pipelines.runs`).
 """
 
 import os
@@ -22,7 +22,7 @@ class Notice(msgspec.Struct, frozen=True):
     """A run to report.
 
     Attributes:
-        run: its id; "" for what was done last of each activity.
+        run: its id; "" for the last run of each activity.
         since: when it began: ISO 8601, UTC.
         attempts: how often it could not be reported.
     """
@@ -33,12 +33,12 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 def dagster_folder(data_dir: Path) -> Path:
-    """Where Dagster keeps its records."""
+    """Return the folder of Dagster's records."""
     return data_dir.absolute() / "dagster"
 
 
 def keeps_records(data_dir: Path) -> bool:
-    """Whether Dagster keeps records here: its pages or the demo were started once."""
+    """Whether Dagster keeps records here, since its pages or the demo were started once."""
     try:
         return (dagster_folder(data_dir) / "dagster.yaml").exists()
     except OSError:  # a name that no folder can have, which the command itself has reported
@@ -58,23 +58,23 @@ def leave(data_dir: Path, notice: Notice) -> None:
 
 
 def pending(data_dir: Path) -> list[Notice]:
-    """What is to be reported, oldest first."""
+    """Return the notices, oldest first."""
     found = []
     for path in (dagster_folder(data_dir) / _FOLDER).glob("*.json"):
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=Notice))
-        except (OSError, msgspec.DecodeError):  # gone, or damaged: there is nothing in it to be had
+        except (OSError, msgspec.DecodeError):  # removed or damaged: nothing to report
             path.unlink(missing_ok=True)
     return sorted(found, key=lambda notice: notice.since)
 
 
 def done(data_dir: Path, notice: Notice) -> None:
-    """Take a notice away that was reported."""
+    """Remove a notice that was reported."""
     _path(data_dir, notice).unlink(missing_ok=True)
 
 
 def failed(data_dir: Path, notice: Notice) -> None:
-    """Keep a notice for another attempt, of which there are a few."""
+    """Keep a notice for another attempt, up to a few times."""
     again = msgspec.structs.replace(notice, attempts=notice.attempts + 1)
     try:
         if again.attempts < _MOST_ATTEMPTS:
@@ -86,11 +86,11 @@ def failed(data_dir: Path, notice: Notice) -> None:
 
 
 def start_reporting(data_dir: Path, dagster_url: str | None = None) -> None:
-    """Start the process that reports, and leave it alone.
+    """Start the process that reports, without waiting for it.
 
     Args:
         data_dir: the data directory.
-        dagster_url: where Dagster keeps its records, if it is not there.
+        dagster_url: of Dagster's records, if they are not in the data directory.
 
     Raises:
         OSError: it cannot be started.
@@ -104,7 +104,7 @@ def start_reporting(data_dir: Path, dagster_url: str | None = None) -> None:
     quiet: list[tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     quiet += [(os.POSIX_SPAWN_OPEN, stream, log, flags, 0o600) for stream in (1, 2)]
-    # no Popen: it warns of a process that nobody waits for
+    # not Popen, which warns if no code waits for the process
     os.posix_spawn(command[0], command, environment, file_actions=quiet, setpgroup=0)
 
 

@@ -1,8 +1,8 @@
-"""Whether an activity goes on or was killed: a mark of each that has begun.
+"""Shows whether an activity is under way or was killed, by a mark for each that has begun.
 
-As long as an activity goes on, a locked file beside its record to be shows it; a process that is killed leaves that
-file behind, unlocked, with the time of its last sign of life. What does not belong here: what an activity came to
-(`recording`), and whether a run as a whole goes on (`run_state`).
+While an activity is under way, there is a locked file in the folder of its later record. A process that is killed
+leaves this file unlocked, with the time of its last sign of life. What does not belong here: the result of an
+activity (`recording`), and whether a complete run is under way (`run_state`).
 """
 
 import fcntl
@@ -25,10 +25,10 @@ _MOST_BYTES = 65_536
 
 
 def unended(data_dir: Path) -> list[RunRecord]:
-    """Activities that have begun and not ended, oldest first: `running`, or `killed` where their process is gone.
+    """Return activities that have not ended, oldest first: `running`, or `killed` if their process is gone.
 
-    What was killed is listed until the same activity begins again; it is on record then, as killed. It has "ended"
-    with its last sign of life: it was at work at least until then.
+    A killed activity is listed until the same activity begins again; then it is recorded as killed. Its end is its
+    last sign of life: it was at work at least until then.
     """
     found = []
     for path in sorted((data_dir / "runs").glob(f"*{BEGUN}")):
@@ -51,7 +51,7 @@ def unended(data_dir: Path) -> list[RunRecord]:
 
 
 def note_progress(data_dir: Path, record: RunRecord, **figures: Any) -> None:
-    """Keep what is known of an activity that goes on, for `complete`; what cannot be written is not kept.
+    """Save figures of an activity under way, for `complete`; if they cannot be written, they are not kept.
 
     Args:
         data_dir: the data directory.
@@ -70,7 +70,7 @@ def note_progress(data_dir: Path, record: RunRecord, **figures: Any) -> None:
 
 
 def complete(data_dir: Path, activities: Collection[str], fill_in: Callable[[RunRecord], None]) -> None:
-    """Complete what is on record of activities whose process was killed, once each.
+    """Complete the records of activities whose process was killed, once each.
 
     Args:
         data_dir: the data directory.
@@ -86,7 +86,7 @@ def complete(data_dir: Path, activities: Collection[str], fill_in: Callable[[Run
 
 @contextmanager
 def _taken(mark: Path) -> Iterator[tuple[int, RunRecord | None]]:
-    """A mark, locked, and its record where the process is gone that left it; else None."""
+    """Yield a locked mark and its record if its process is gone; otherwise None."""
     handle = os.open(mark, os.O_RDWR)
     try:
         record = None
@@ -99,7 +99,7 @@ def _taken(mark: Path) -> Iterator[tuple[int, RunRecord | None]]:
 
 
 def _note_killed(handle: int, record: RunRecord) -> None:
-    """What its mark says of an activity whose process is gone; one that was completed since has it in its text."""
+    """Fill the record of an activity whose process is gone from its mark; a completed one has its figures there."""
     record.status = "killed"
     record.finished_at = record.finished_at or max(heartbeat.last_sign(handle), record.started_at)
 
@@ -112,7 +112,7 @@ def _rewrite(handle: int, record: RunRecord) -> None:
 
 @contextmanager
 def marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
-    """Show that an activity is under way; where that cannot be written, it goes on without."""
+    """Mark an activity as under way during a block; if the mark cannot be written, continue without it."""
     path = path_of(data_dir, record).with_suffix(BEGUN)
     try:
         handle = _mark(path, record)
@@ -146,9 +146,11 @@ def _mark(path: Path, record: RunRecord) -> int:
 
 
 def _put_on_record(mark: Path) -> None:
-    """Make a record of an activity whose process is gone."""
+    """Write a record for an activity whose process is gone."""
     with _taken(mark) as (_, killed):
-        if killed is not None and mark.with_suffix(".json").exists():  # it ended, and was killed only then
+        if (
+            killed is not None and mark.with_suffix(".json").exists()
+        ):  # it had ended, and was killed only after that
             mark.unlink()
         elif killed is not None:
             killed.error = f"{KILLED}; nothing is half-done."

@@ -1,7 +1,7 @@
-"""The files of run records in `runs/`: their names, reading and writing them, also where the disk is full.
+"""The files of run records in `runs/`: their names, reading and writing, also on a full disk.
 
-What the disk refuses is kept for as long as this process lives, by the path that it was for: alerts are judged by it,
-and what was alerted is kept here too. What does not belong here: what is on record, and when (`recording`).
+Data that the disk refuses is kept in this process, by its path: alerts use it, and the state of alerts is kept here
+too. What does not belong here: the contents of records (`recording`).
 """
 
 import os
@@ -16,19 +16,19 @@ from pipelines.storage import is_there, storage_errors, sync_folder, write_durab
 from schemas.own_tables.sync import RunRecord
 
 BEGUN = ".begun"
-"""The suffix of the mark of an activity that has begun, beside what is to be its record."""
+"""Suffix of the mark of an activity that has begun, in the folder of its later record."""
 
 KILLED = "The process was killed"
 _RESERVE = ".room-for-records"
 _RESERVED_BYTES = 65_536
-"""Room for some records, each of which takes its own: a disk may stay full while several runs fail."""
+"""Space reserved for some records: a disk may stay full while several runs fail."""
 _BLOCK = 4_096
 _refused: dict[Path, bytes] = {}
-"""What the disk refused of this process, by path."""
+"""Data of this process that the disk refused, by path."""
 
 
 def record_files(data_dir: Path) -> list[str]:
-    """The files of the records by their names, oldest first; no Path for each, since there may be tens of thousands.
+    """Return the names of the record files, oldest first; no Path objects, since there may be tens of thousands.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -41,7 +41,7 @@ def record_files(data_dir: Path) -> list[str]:
 
 
 def read_record(data_dir: Path, name: str) -> RunRecord:
-    """The record in a file of `record_files`.
+    """Read the record in a file of `record_files`.
 
     Raises:
         StorageError: it cannot be read, or is damaged.
@@ -54,28 +54,28 @@ def read_record(data_dir: Path, name: str) -> RunRecord:
     except msgspec.DecodeError as error:
         raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
     if record.status == "stopped" and (record.error or "").startswith(KILLED):
-        record.status = "killed"  # by a version that had no such status
+        record.status = "killed"  # written by a version without this status
     return record
 
 
 def path_of(data_dir: Path, record: RunRecord) -> Path:
-    """The file of a record: when its activity began, by which process, of which run, and what it is."""
+    """Return the file of a record; its name has the beginning, the process, the run and the activity."""
     process = f"{os.getpid()}.{tag(record.run)}"
     return data_dir / "runs" / f"{stamp(record)}-{process}-{file_part(record.activity)}.json"
 
 
 def stamp(record: RunRecord) -> str:
-    """When an activity began, as names of files begin with it."""
+    """Return an activity's beginning in the form for file names."""
     return record.started_at.replace(":", "").replace("-", "").partition("+")[0]
 
 
 def tag_in(name: str) -> str:
-    """The tag of the run in the name of a record's file; "" where an earlier version wrote it."""
+    """Return the run's tag in the name of a record file; "" if an earlier version wrote it."""
     return name.split("-", 2)[1].partition(".")[2] if name.count("-") > 1 else ""
 
 
 def file_part(activity: str) -> str:
-    """An activity in the name of a file."""
+    """Return an activity in the form for file names."""
     return activity.replace(" ", "-")
 
 
@@ -90,18 +90,18 @@ def files_of(data_dir: Path, run: str) -> list[str]:
 
 
 def is_own(name: str) -> bool:
-    """Whether a process of this number wrote the file of a record."""
+    """Whether a process with our number wrote a record file."""
     return f"-{os.getpid()}." in name
 
 
 def write_record(data_dir: Path, record: RunRecord) -> None:
-    """Put a record on disk; one of a failure that the disk refuses is kept for `not_on_disk`.
+    """Write a record; if the disk refuses a record of a failure, keep it for `not_on_disk`.
 
-    What the disk refused of the same run comes first: what was stopped since another part failed must not be all
-    that is on record of it.
+    Earlier refused records of the same run are written first: an activity that was stopped because another failed
+    must not be the run's only record.
 
     Raises:
-        StorageError: the disk refused one of a success.
+        StorageError: the disk refused a record of a success.
     """
     path, content = path_of(data_dir, record), msgspec.json.encode(record)
     try:
@@ -112,11 +112,11 @@ def write_record(data_dir: Path, record: RunRecord) -> None:
             failed = msgspec.structs.replace(record, status="failed", error=str(error))
             keep(path, msgspec.json.encode(failed))
             raise
-        keep(path, content)  # the block's own error says more: a full disk fails both
+        keep(path, content)  # a full disk fails both, and the block's own error is more useful
 
 
 def write_refused(data_dir: Path, run: str) -> None:
-    """Write the records of a run that the disk refused of this process.
+    """Write the records of a run that the disk refused before.
 
     Raises:
         StorageError: it refuses one again.
@@ -129,7 +129,7 @@ def write_refused(data_dir: Path, run: str) -> None:
 
 
 def reserve_room(folder: Path) -> None:
-    """Keep room for records in their folder, as long as there is some."""
+    """Reserve space for records in their folder, if there is some."""
     reserve = folder / _RESERVE
     with suppress(StorageError, OSError):
         if not reserve.exists() or reserve.stat().st_size < _RESERVED_BYTES:
@@ -137,7 +137,7 @@ def reserve_room(folder: Path) -> None:
 
 
 def _write_somehow(path: Path, content: bytes) -> None:
-    """Write a record; where the disk is full, over the mark of its activity, or in the room that was kept for it."""
+    """Write a record; on a full disk, over the mark of its activity, or into the reserved space."""
     try:
         write_durably(path, content)
     except StorageError:
@@ -148,7 +148,7 @@ def _write_somehow(path: Path, content: bytes) -> None:
 
 
 def _written_over_mark(path: Path, content: bytes) -> bool:
-    """Whether a record has taken the place of its mark, which has a block on the disk already."""
+    """Write a record over its mark, which has a block on the disk already; return whether this worked."""
     mark = path.with_suffix(BEGUN)
     try:
         handle = os.open(mark, os.O_RDWR)
@@ -185,7 +185,7 @@ def _write_in_reserve(path: Path, content: bytes) -> None:
 
 
 def _give_room(reserve: Path, size: int) -> None:
-    """Shorten the reserve by a file of a size and a block for its name; where it has no more, it goes."""
+    """Shorten the reserved file by a record's size and a block for its name, or delete it."""
     left = reserve.stat().st_size - (-(-size // _BLOCK) + 1) * _BLOCK
     if left > 0:
         os.truncate(reserve, left)
@@ -194,7 +194,7 @@ def _give_room(reserve: Path, size: int) -> None:
 
 
 def not_on_disk(data_dir: Path) -> list[RunRecord]:
-    """Records of this process that the disk refused."""
+    """Return records of this process that the disk refused."""
     folder = data_dir / "runs"
     return [
         msgspec.json.decode(content, type=RunRecord)
@@ -204,7 +204,7 @@ def not_on_disk(data_dir: Path) -> list[RunRecord]:
 
 
 def keep(path: Path, content: bytes | None) -> None:
-    """Keep what the disk refused of a file; None where there is nothing to be kept any more."""
+    """Keep the content of a file that the disk refused; None to forget it."""
     if content is None:
         _refused.pop(path, None)
     else:
@@ -212,5 +212,5 @@ def keep(path: Path, content: bytes | None) -> None:
 
 
 def kept(path: Path) -> bytes | None:
-    """What the disk refused of a file last; None where it has all."""
+    """Return the content of a file that the disk refused last; None if nothing was refused."""
     return _refused.get(path)

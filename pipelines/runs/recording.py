@@ -1,8 +1,8 @@
-"""The record of an activity, from its beginning to its end, also when it failed; and reading records.
+"""Records activities from beginning to end, also if they fail; and reads records.
 
-One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
-publishing copies them to sync.runs. What does not belong here: what shows that an activity goes on
-(`activity_state`), and whether a run as a whole does (`run_state`).
+Each record is a small JSON file in `runs/` of the data directory, so that a run without a publish has a record too.
+Publishing copies the records to sync.runs. What does not belong here: marks of activities under way
+(`activity_state`), and whether a complete run is under way (`run_state`).
 """
 
 import getpass
@@ -35,15 +35,15 @@ from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 TERMINATED = "Stopped by SIGTERM; nothing is half-done."
-"""The error of what no person has stopped: a service manager, a container's end, a machine that shuts down."""
+"""The error of an activity that no person has stopped, but a service manager, a container's end, or a shutdown."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that there was no need for
-    """Raised within an activity that is left out for a reason which is no fault; it is on record as succeeded.
+    """Raised in an activity that is skipped without a fault; it is recorded as succeeded.
 
     Args:
         reason: why, one line, without secrets or personal data.
-        warning: what somebody should know of it all the same; the record's error.
+        warning: a remark for people; the record's error.
     """
 
     def __init__(self, reason: str, warning: str = "") -> None:
@@ -57,7 +57,7 @@ _asked: ContextVar[str | None] = ContextVar("asked", default=None)
 
 @contextmanager
 def part_of(what: str) -> Iterator[None]:
-    """For the length of a block activities are parts of something larger, as `pull all`; the outermost counts."""
+    """Mark activities in a block as parts of a larger command, such as `pull all`; the outermost block counts."""
     outer = _asked.set(_asked.get() or what)
     try:
         yield
@@ -66,12 +66,12 @@ def part_of(what: str) -> Iterator[None]:
 
 
 def new_run_id() -> str:
-    """An id for a run that no orchestrator has named."""
+    """Return an id for a run without an id from an orchestrator."""
     return str(uuid4())
 
 
 def this_run() -> str:
-    """The id of the run that the code at hand belongs to, or a new one outside of any."""
+    """Return the id of the current run, or a new id outside of a run."""
     return run_id.get() or new_run_id()
 
 
@@ -82,8 +82,8 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     Args:
         data_dir: the data directory.
         run: the run's id.
-        activity: what is done, such as `pull contacts`.
-        month: the part of the input that a push is about, as 2026-10.
+        activity: the activity, such as `pull contacts`.
+        month: the month that a push is limited to, such as 2026-10.
 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
@@ -92,7 +92,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=asked)
     claim(data_dir)
     show_begun(data_dir, run)
-    with logged_to_file(data_dir / "logs", run), marked(data_dir, record):  # until the record is there
+    with logged_to_file(data_dir / "logs", run), marked(data_dir, record):  # until the record is written
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
         try:
@@ -121,7 +121,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
 
 
 def asked_with(run: str, activity: str) -> str | None:
-    """What was asked for with a run, where an activity is a part of that; history is taken in for a push."""
+    """Return the run's command if the activity is a part of it; an intake is part of a push."""
     verb = activity.partition(" ")[0].replace("take", "push")
     of_run = asked_of(run)
     is_part = any(one.partition(" ")[0] == verb for one in of_run.split(", "))
@@ -130,7 +130,7 @@ def asked_with(run: str, activity: str) -> str | None:
 
 
 def records(data_dir: Path) -> list[RunRecord]:
-    """Every activity on record, oldest first.
+    """Return all records, oldest first.
 
     Raises:
         StorageError: a record cannot be read.
@@ -139,7 +139,7 @@ def records(data_dir: Path) -> list[RunRecord]:
 
 
 def newest(data_dir: Path) -> Iterator[RunRecord]:
-    """Every activity on record, the one that began last first; each is read when it is asked for.
+    """Yield all records, latest beginning first; each is read only when needed.
 
     Raises:
         StorageError: a record cannot be read.
@@ -148,7 +148,7 @@ def newest(data_dir: Path) -> Iterator[RunRecord]:
 
 
 def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[RunRecord]:
-    """What is on record of some activities of a run; one that has not ended is not.
+    """Return the records of some activities of a run, without activities that have not ended.
 
     Args:
         data_dir: the data directory.
@@ -164,16 +164,16 @@ def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[Ru
 
 
 def as_ended(record: RunRecord) -> RunRecord:
-    """A record as it will be if nothing fails any more, for a table that is seen only in that case."""
+    """Return a record as it will be if nothing more fails, for a table that is published only in that case."""
     return msgspec.structs.replace(record, status="succeeded", finished_at=now())
 
 
 def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
-    """The newest record of each activity, by activity.
+    """Return the newest record of each activity, by activity.
 
     Args:
         data_dir: the data directory.
-        status: only records of activities that ended so.
+        status: only records with this status.
 
     Raises:
         StorageError: a record cannot be read.
@@ -195,17 +195,17 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
 
 
 def details(**figures: Any) -> msgspec.Raw:
-    """Figures for a record's `details`."""
+    """Return figures for a record's `details`."""
     return msgspec.Raw(msgspec.json.encode(figures))
 
 
 def now() -> str:
-    """The time as records hold it: ISO 8601, UTC."""
+    """Return the current time in the form of records: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat()
 
 
 def seconds(record: RunRecord) -> float:
-    """How long an activity took, or has taken."""
+    """Return how long an activity took, or has taken so far."""
     end = datetime.fromisoformat(record.finished_at or now())
     return round((end - datetime.fromisoformat(record.started_at)).total_seconds(), 3)
 
@@ -228,7 +228,7 @@ def _log_end(record: RunRecord) -> None:
 
 
 def person() -> str | None:
-    """Who runs this, as the machine knows them, for what a person decides; None where it knows no name."""
+    """Return the user's name on this machine, for decisions of a person; None if there is none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user need not have a name

@@ -1,8 +1,8 @@
-"""Whether a run as a whole goes on or was killed: its process, or its job of Dagster, also between two activities.
+"""Shows whether a complete run (its process, or its Dagster job) is under way or was killed, also between activities.
 
-A locked file in `runs/` shows it, from a run's first activity to the end of `whole_run`; a process that is killed
-leaves the file behind, unlocked, with the time of its last sign of life. What does not belong here: what the
-activities of a run did (`recording`).
+There is a locked file in `runs/` from a run's first activity to the end of `whole_run`. A process that is killed
+leaves the file unlocked, with the time of its last sign of life. What does not belong here: the activities of a run
+(`recording`).
 """
 
 import fcntl
@@ -27,7 +27,7 @@ class _Whole:
     """A run that this process has begun.
 
     Attributes:
-        asked: what was asked for, as `pull all, push all`; "" where only the activities say it.
+        asked: its command, such as `pull all, push all`; "" if only the activities name it.
         marks: its files, each with the handle that holds its lock; none before the first activity.
     """
 
@@ -41,7 +41,7 @@ _changing = Lock()
 
 @contextmanager
 def whole_run(run: str, asked: str = "") -> Iterator[None]:
-    """For the length of a block a run goes on, whether one of its activities is under way or not.
+    """Mark a run as under way during a block, also between two activities.
 
     Args:
         run: the run's id.
@@ -64,7 +64,7 @@ def whole_run(run: str, asked: str = "") -> Iterator[None]:
 
 
 def show_begun(data_dir: Path, run: str) -> None:
-    """Show that a run of `whole_run` has begun; where that cannot be written, it goes on without."""
+    """Mark a run of `whole_run` as begun; if the mark cannot be written, continue without it."""
     path = data_dir / "runs" / f"{tag(run)}-{os.getpid()}{MARK}"
     with _changing, suppress(OSError):
         whole = _open.get(run)
@@ -79,13 +79,13 @@ def show_begun(data_dir: Path, run: str) -> None:
 
 
 def asked_of(run: str) -> str:
-    """What was asked for with a run of `whole_run`, joined by ", "; "" where that is not known."""
+    """Return the commands of a run of `whole_run`, joined by ", "; "" if not known."""
     whole = _open.get(run)
     return whole.asked if whole else ""
 
 
 def unended_runs(data_dir: Path) -> dict[str, str]:
-    """Runs that have not ended: `running`, or `killed` where their process is gone; by run."""
+    """Return runs that have not ended, by run: `running`, or `killed` if their process is gone."""
     found: dict[str, str] = {}
     for path in (data_dir / "runs").glob(f"*{MARK}"):
         try:
@@ -103,12 +103,12 @@ def unended_runs(data_dir: Path) -> dict[str, str]:
 
 
 def others_running(data_dir: Path) -> list[str]:
-    """Runs that go on in other processes."""
+    """Return runs under way in other processes."""
     return [run for run, state in unended_runs(data_dir).items() if state == "running" and run not in _open]
 
 
 def last_sign(data_dir: Path, run: str) -> str | None:
-    """When a run that was killed was last seen at work: ISO 8601, UTC; None where nothing of it is left."""
+    """Return when a killed run was last at work: ISO 8601, UTC; None if no mark of it is left."""
     found = []
     for path in (data_dir / "runs").glob(f"{tag(run)}-*{MARK}"):
         with suppress(OSError), path.open("rb") as file:
@@ -117,7 +117,7 @@ def last_sign(data_dir: Path, run: str) -> str | None:
 
 
 def remove_killed(data_dir: Path, before: float) -> None:
-    """Remove what killed runs have left that began before a time, in seconds since 1970.
+    """Remove marks of killed runs that began before a time, in seconds since 1970.
 
     Raises:
         OSError: a file cannot be removed.
@@ -129,7 +129,7 @@ def remove_killed(data_dir: Path, before: float) -> None:
 
 
 def lock(handle: int) -> bool:
-    """Whether nobody holds the file, which is then ours until it is closed."""
+    """Lock a file until it is closed; return whether this worked."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -138,10 +138,10 @@ def lock(handle: int) -> bool:
 
 
 def has_ended(handle: int) -> bool:
-    """Whether a mark was taken away since it was opened: its process let go of it, and was not killed."""
+    """Whether a mark was removed since it was opened: its process ended normally, and was not killed."""
     return os.fstat(handle).st_nlink == 0
 
 
 def tag(run: str) -> str:
-    """A run's id as a part of names of files, of one length."""
+    """Return a run's id as a part of file names, with a fixed length."""
     return blake2b(run.encode(), digest_size=_DIGEST_BYTES).hexdigest()

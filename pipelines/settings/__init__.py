@@ -1,7 +1,7 @@
-"""Settings: what a user may set, what is wrong with a text, and reading them all.
+"""Settings: their declarations, the checks of their texts, and loading them.
 
-environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text) ─▶ problems (what to say of one)
-misspelt (names that only resemble a setting), broken_lines (of .env);  demo_account (where a demo's is served)
+environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text) ─▶ problems (messages)
+misspelt (names that only resemble a setting), broken_lines (of .env);  demo_account (the address of a demo's account)
 
 What does not belong here: anything that opens files of data, connects, or imports the engine.
 """

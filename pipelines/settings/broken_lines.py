@@ -1,7 +1,8 @@
-"""Lines of .env that set nothing, since they are not NAME=value.
+"""Finds lines of .env that have no effect, since they are not NAME=value.
 
-One that names a setting, or resembles one, was meant to hold: it is refused, as a malformed setting is. Any other may
-be another program's, and is a warning. What does not belong here: how the file is read (`environment`).
+A line that names a setting, or a similar name, was meant as a setting: it is refused, like a malformed setting. Any
+other line may belong to another program and causes a warning. What does not belong here: how the file is read
+(`environment`).
 """
 
 import re
@@ -15,13 +16,13 @@ _NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
 def refuse_broken_lines(env_file: Path | None = DOTENV) -> None:
-    """See that no broken line was meant as a setting.
+    """Refuse broken lines that were meant as a setting.
 
     Args:
         env_file: None for no file.
 
     Raises:
-        SettingsError: one was; the message has its number and the setting, and nothing else of it.
+        SettingsError: a line was; the message has its number and the setting, and nothing else of the line.
         OSError, UnicodeDecodeError: the file cannot be read.
     """
     for line in broken_lines(env_file):
@@ -33,7 +34,7 @@ def refuse_broken_lines(env_file: Path | None = DOTENV) -> None:
 
 
 def other_broken_lines() -> list[str]:
-    """A warning for each broken line that names no setting.
+    """Return a warning for each broken line that names no setting.
 
     Raises:
         OSError, UnicodeDecodeError: .env cannot be read.
@@ -46,5 +47,5 @@ def other_broken_lines() -> list[str]:
 
 
 def _setting(line: BrokenLine) -> str:
-    """The first name on a line that is a setting's or resembles one; "" for none."""
+    """Return the first name on a line that is a setting or resembles one; "" for none."""
     return next((name for name in _NAME.findall(line.text) if is_like_setting(name)), "")

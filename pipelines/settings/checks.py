@@ -1,4 +1,4 @@
-"""What is wrong with the text of a setting: each check returns the value as it is used, or raises ValueError.
+"""Checks of settings: each returns the value to use, or raises ValueError with the problem.
 
 What does not belong here: which setting has which check (`declared`), and addresses in general (`text.urls`).
 """
@@ -27,12 +27,12 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>.*))?")
 
 
 def stripped(value: object) -> object:
-    """White space pasted round a key is a common cause of 401 (/api-reference/v2/authentication)."""
+    """Strip white space: with a key, it is a common cause of 401 (/api-reference/v2/authentication)."""
     return value.strip() or None if isinstance(value, str) else value
 
 
 def key(value: SecretStr | None) -> SecretStr | None:
-    """The documented form is trk_ and 32 characters, "hex" on some pages and "alphanumeric" on others."""
+    """Check an API key: trk_ and 32 characters, documented as "hex" on some pages and "alphanumeric" on others."""
     if value is None:
         return None
     text = value.get_secret_value()
@@ -46,7 +46,7 @@ def key(value: SecretStr | None) -> SecretStr | None:
 
 
 def long_secret(value: object) -> object:
-    """Phone numbers are few enough to be tried out: only the secret keeps their hashes from being undone."""
+    """Check the length of a secret: all phone numbers can be tried out, so only the secret protects their hashes."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not text.strip():
         return None
@@ -56,7 +56,7 @@ def long_secret(value: object) -> object:
 
 
 def base_url(value: object) -> object:
-    """The address of the API, without a slash at its end."""
+    """Check the address of the API, and return it without a slash at its end."""
     if not isinstance(value, str):
         return value
     url = value.strip()
@@ -67,14 +67,14 @@ def base_url(value: object) -> object:
 
 
 def webhook(value: SecretStr | None) -> SecretStr | None:
-    """An address of http or https, which may be a secret."""
+    """Check an http or https address, which may be a secret."""
     if value is not None and (problem := problem_of(value.get_secret_value())):
         raise ValueError(problem.replace("for a local account", "for this machine"))
     return value
 
 
 def one_or_two(value: SecretStr | None) -> SecretStr | None:
-    """An empty secret would let everybody sign, and a third one is one that nobody has withdrawn."""
+    """Check one or two secrets: with an empty secret anyone could sign, and a third one was probably not removed."""
     parts = value.get_secret_value().split(",") if value is not None else []
     if len(parts) > _MOST_SECRETS or not all(part.strip() for part in parts):
         raise ValueError("must be one secret, or two with a comma between")
@@ -82,7 +82,7 @@ def one_or_two(value: SecretStr | None) -> SecretStr | None:
 
 
 def currency(value: str | None) -> str | None:
-    """Three letters, in capitals."""
+    """Check a currency code of three letters, and return it in capitals."""
     code = value.strip().upper() if value else None
     if code and not (len(code) == 3 and code.isascii() and code.isalpha()):
         raise ValueError("must be the three letters of a currency, such as USD")
@@ -90,7 +90,7 @@ def currency(value: str | None) -> str | None:
 
 
 def time_zone(value: str | None) -> str | None:
-    """A name of the time zone database."""
+    """Check a name of the time zone database."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once
 
     try:
@@ -100,7 +100,7 @@ def time_zone(value: str | None) -> str | None:
 
 
 def day(value: object) -> object:
-    """A number is no date, though a library takes it for the seconds since 1970."""
+    """Check a date; a number is refused, which the library would read as seconds since 1970."""
     if isinstance(value, str) and not is_day(value):
         raise ValueError("must be a date, such as 2020-01-31")
     if isinstance(value, str) and value < _FIRST_DAY:
@@ -109,7 +109,7 @@ def day(value: object) -> object:
 
 
 def number(value: object, *, whole: bool) -> object:
-    """A number in one form only: of others, such as 1_000 or 1e3, people think different things."""
+    """Check a number in plain digits; other forms, such as 1_000 or 1e3, are ambiguous to people."""
     if isinstance(value, str) and not is_number(value, whole=whole) and _is_read_as_number(value):
         raise ValueError(f"must be written in digits alone, such as {'1000' if whole else '1000 or 0.5'}")
     return value
@@ -123,26 +123,26 @@ def _is_read_as_number(text: str) -> bool:
 
 
 def rate(value: float) -> float:
-    """A request in years is a mistake, and no wait that a machine can sleep."""
+    """Check a rate; a request in years is a mistake, and too long to wait."""
     if 0 < value < _LEAST_RATE:
         raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
     return value
 
 
 def ledger_url(value: str | None) -> str | None:
-    """A database that outlives the process, and can be opened with what is installed."""
+    """Check the URL of a database that outlives the process and whose driver is installed."""
     if value is not None and plain_file(value) is None and (problem := _problem_of_database(value)):
         raise ValueError(f"{problem}; {_EXAMPLES}")
     return value
 
 
 def _problem_of_database(url: str) -> str:
-    """What keeps a text from being the URL of a database; "" if nothing does."""
+    """Return why a text is not the URL of a database; "" if it is."""
     import sqlalchemy as sa  # noqa: PLC0415 - it takes longer to be imported than status takes
 
     try:
         found = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):  # the latter of a port that is no number
+    except (sa.exc.ArgumentError, ValueError):  # ValueError if a port is not a number
         return "must have a port from 1 to 65535" if has_odd_port(url) else "must be the URL of a database"
     if has_odd_port(url):
         return "must have a port from 1 to 65535"
@@ -160,12 +160,15 @@ def _problem_of_database(url: str) -> str:
 
 
 def with_driver(url: "sa.URL") -> "sa.URL":
-    """The URL with the driver of PostgreSQL that is maintained, where none is named."""
+    """Return the URL with the maintained PostgreSQL driver, if it names none."""
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 def dagster_url(value: str | None) -> str | None:
-    """Dagster's library for PostgreSQL knows no other driver, and SQLAlchemy takes another by default."""
+    """Check Dagster's database URL.
+
+    Dagster supports only one PostgreSQL driver, which is not SQLAlchemy's default.
+    """
     if value is not None and not value.startswith("postgresql+psycopg2://"):
         raise ValueError("must begin with postgresql+psycopg2://")
     if value is not None and has_odd_port(value):
@@ -174,7 +177,7 @@ def dagster_url(value: str | None) -> str | None:
 
 
 def hosts(value: str | None) -> str | None:
-    """A name that no request can ask for would open nothing, and nobody would see why."""
+    """Check host names; a name that no request can have would silently have no effect."""
     for host in (value or "").split(","):
         found = _HOST.fullmatch(host.strip())
         if host.strip() and not (found and (found["port"] is None or is_port(found["port"]))):

@@ -1,8 +1,8 @@
-"""Every setting: its default, its bounds, and what follows from it.
+"""Every setting: its default, its bounds, and values derived from it.
 
-What does not belong here: what is wrong with a text (`checks`), reading them (`load`), names that are no settings
-(`environment`), and anything that opens files, connects, or imports the engine: `--help` and `status` load this
-module and must stay fast.
+What does not belong here: checks of texts (`checks`), loading (`load`), names that are not settings (`environment`),
+and anything that opens files, connects, or imports the engine: `--help` and `status` load this module and must stay
+fast.
 """
 
 from datetime import date
@@ -18,14 +18,14 @@ from pipelines.settings.demo_account import served_account
 from pipelines.text.urls import host_of, is_loopback
 
 PREFIX = "TRACKLY_"
-"""What the names of settings begin with in the environment and in .env."""
+"""Prefix of settings' names in the environment and in .env."""
 
 DEMO_MARKER = ".made-by-trackly-sync-demo"
-"""The file by which a demo knows a data directory as its own."""
+"""The file that marks a data directory as a demo's."""
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _HUNDRED_YEARS = 36_500
-"""In days; times much further off are no dates any more."""
+"""In days; later times are not valid dates."""
 _MOST_QUEUE_MB = 16_000_000
 """Close to the 2**32 pages that a file of SQLite may have."""
 
@@ -227,7 +227,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_encryption(self) -> Self:
-        """The key, and the secret in a webhook's address, leave this machine only in encrypted form."""
+        """Check that the key, and a webhook's address with its secret, leave this machine only encrypted."""
         webhook = self.alert_webhook.get_secret_value() if self.alert_webhook else ""
         for name, url in (("TRACKLY_BASE_URL", self.base_url), ("TRACKLY_ALERT_WEBHOOK", webhook)):
             is_plain = url.lower().startswith("http://") and host_of(url)
@@ -289,7 +289,7 @@ class Settings(BaseModel):
 
     @property
     def part(self) -> str:
-        """Which part of the input is ours; a ledger in the data directory knows only one and moves with it."""
+        """Name of our part of the input; a ledger in the data directory has only one part, and moves with it."""
         if self.push_part is not None:
             return self.push_part
         return "" if self.ledger_url is None else str(self.data_dir.resolve())
@@ -314,12 +314,12 @@ class Settings(BaseModel):
 
     @property
     def request_seconds(self) -> float:
-        """The longest that one attempt at a request takes which may be repeated."""
+        """Longest time of one attempt at a request that may be repeated."""
         return max(self.retry_seconds, self.timeout_seconds)
 
     @property
     def revenue_seconds(self) -> float:
-        """The longest that a revenue call takes; what became of it is known, or unknown, by then."""
+        """Longest time of a revenue call; after it, the call has an answer or its outcome is unknown."""
         return 2 * self.timeout_seconds
 
     @property
@@ -328,7 +328,7 @@ class Settings(BaseModel):
         return (self.data_dir / DEMO_MARKER).exists()
 
     def require_key(self) -> str:
-        """The API key, or the one line that says how to set it.
+        """Return the API key, or raise an error that says how to set it.
 
         Raises:
             SettingsError: no key is set.

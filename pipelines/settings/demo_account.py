@@ -1,4 +1,4 @@
-"""The account of a demo, for as long as `demo --ui` serves it: a locked file in the demo's folder says where.
+"""The address of a demo's account while `demo --ui` serves it, in a locked file in the demo's folder.
 
 What does not belong here: the account (`pipelines.sandbox`), and serving it (`cli.commands.demo`).
 """
@@ -15,7 +15,7 @@ _MOST_BYTES = 1_024
 
 @contextmanager
 def announced(data_dir: Path, url: str, key: str) -> Iterator[None]:
-    """For the length of a block `served_account` knows where the account is, if that can be written.
+    """Announce the account's address for `served_account` during a block, if the file can be written.
 
     Args:
         data_dir: the demo's folder.
@@ -40,7 +40,7 @@ def announced(data_dir: Path, url: str, key: str) -> Iterator[None]:
 
 
 def served_account(data_dir: Path) -> tuple[str, str] | None:
-    """The URL and the key of a demo's account that is served now; None where none is."""
+    """Return the URL and the key of a demo's account that is served now; None if there is none."""
     try:
         handle = os.open(data_dir / _FILE, os.O_RDWR)
     except OSError:

@@ -1,7 +1,7 @@
-"""What the environment and .env hold, and the settings among it.
+"""Reads the names and texts of the environment and .env, and the settings among them.
 
-What does not belong here: the settings themselves (`declared`), names that only resemble one (`misspelt`), and what
-becomes of broken lines (`broken_lines`).
+What does not belong here: the settings themselves (`declared`), names that only resemble one (`misspelt`), and how
+broken lines are treated (`broken_lines`).
 """
 
 import os
@@ -28,12 +28,12 @@ _OURS_WITHIN = re.compile(rf"^\s*(?:export\s+)?{PREFIX}\w+\s*[=:].*", re.IGNOREC
 
 
 class BrokenLine(NamedTuple):
-    """A line of .env that sets nothing.
+    """A line of .env without effect.
 
     Args:
         number: of the line, from 1.
         text: the line; it may hold a secret.
-        why: what is wrong with it, to go after "line 3 of .env".
+        why: the problem, to follow "line 3 of .env".
     """
 
     number: int
@@ -42,7 +42,7 @@ class BrokenLine(NamedTuple):
 
 
 def given_settings(settings: Settings) -> list[str]:
-    """What the environment and .env set, as NAME=value, and of what may hold a secret the name alone."""
+    """Return the given settings as NAME=value; only the name for those that may hold a secret."""
     return [
         f"{PREFIX}{name.upper()}" + ("" if name in _SECRET else f"={getattr(settings, name)}")
         for name in Settings.model_fields
@@ -51,9 +51,9 @@ def given_settings(settings: Settings) -> list[str]:
 
 
 def given_texts(env_file: Path | None = DOTENV) -> dict[str, str]:
-    """Every name that the environment and a file give, with its text; the environment wins.
+    """Return every name of the environment and a file, with its text; the environment wins.
 
-    Names in small letters count as well. Of two that differ in that only, the one in capitals wins.
+    Names in lower case count as well. If two names differ only in case, the one in capitals wins.
 
     Args:
         env_file: None for the environment alone.
@@ -68,10 +68,10 @@ def given_texts(env_file: Path | None = DOTENV) -> dict[str, str]:
 
 
 def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
-    """The settings that the environment and a file set, as texts by the names of fields; the environment wins.
+    """Return the settings of the environment and a file, as texts by field names; the environment wins.
 
-    A blank text sets nothing: compose files and shells pass one on where a variable is not set. Pulls and pushes
-    refuse it where the default cannot be undone (`misspelt`).
+    An empty text counts as not set: compose files and shells pass it on if a variable is not set. Pulls and pushes
+    refuse it if the effect of the default cannot be undone (`misspelt`).
 
     Args:
         env_file: None for the environment alone.
@@ -87,7 +87,7 @@ def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
 
 
 def broken_lines(env_file: Path | None = DOTENV) -> Iterator[BrokenLine]:
-    """Lines of a file that are not NAME=value, and settings that stand between the quotes of another value.
+    """Yield lines of a file that are not NAME=value, and settings inside the quotes of another value.
 
     Args:
         env_file: None for no file.
@@ -105,7 +105,7 @@ def broken_lines(env_file: Path | None = DOTENV) -> Iterator[BrokenLine]:
 
 
 def _from_file(env_file: Path | None) -> Mapping[str, str | None]:
-    """The names and texts of a file, those in capitals last."""
+    """Return the names and texts of a file, names in capitals last."""
     given = [(one.key, one.value) for one in _bindings(env_file) if one.key is not None and not one.error]
     if not given:
         return {}

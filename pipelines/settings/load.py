@@ -1,7 +1,7 @@
-"""Reading the settings, and the message where one is wrong.
+"""Loads the settings, and raises an error if one is wrong.
 
-They come from environment variables or a `.env` file in the working directory; the environment wins. What does not
-belong here: the settings (`declared`), and the rules for their texts (`checks`).
+Settings come from environment variables or a `.env` file in the working directory; the environment wins. What does
+not belong here: the settings (`declared`), and the rules for their texts (`checks`).
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ def load_settings(*, _env_file: Path | None = DOTENV, **overrides: Any) -> Setti
     """Read and check the settings.
 
     Args:
-        _env_file: where settings stand beside the environment; None for nowhere.
+        _env_file: file with further settings; None for no file.
         overrides: fields set by the caller (command-line options, tests); they win over the environment.
 
     Raises:

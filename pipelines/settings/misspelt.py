@@ -1,7 +1,8 @@
-"""Names in the environment and .env that resemble settings and are none, and settings that are given without a value.
+"""Finds names in the environment and .env that only resemble settings, and settings without a value.
 
-Such a setting has no effect. Where that cannot be undone it is refused before anything is read or sent; elsewhere it
-is a warning. What does not belong here: what is read (`environment`), and the settings themselves (`declared`).
+Such a setting has no effect. If the consequence cannot be undone, it is refused before anything is read or sent;
+otherwise it causes a warning. What does not belong here: reading names (`environment`), and the settings themselves
+(`declared`).
 """
 
 import logging
@@ -16,29 +17,29 @@ from pipelines.settings.declared import PREFIX, Settings
 from pipelines.settings.environment import given_texts
 
 PRIVATE = ("HASH_PHONES", "DROP_CUSTOM_FIELDS", "KEEP_MESSAGES")
-"""Settings of what is stored: recognized without our prefix, too, and refused without a value."""
+"""Settings about stored data: recognized also without our prefix, and refused without a value."""
 
 NOT_UNDONE = (*PRIVATE, "LEDGER_URL")
-"""Settings without which a run stores or drops what it should not, or sends again; none of it can be taken back."""
+"""Settings without which a run would wrongly store, drop or resend data, which cannot be undone."""
 
 _KNOWN = tuple(name.upper() for name in Settings.model_fields)
 _log = logging.getLogger(__name__)
 _OURS = PREFIX.rstrip("_")
 _LIKE_OURS = 0.85
-"""Least likeness of a misspelt prefix: TRACKY and TRCKLY are ours; TRACK and TRACKER are not."""
+"""Least similarity of a misspelt prefix: TRACKY and TRCKLY are ours; TRACK and TRACKER are not."""
 _SAME_WORD = 0.8
 _SAME_NAME = 0.95
-"""Least likeness of a name with its prefix, where nothing stands between the two."""
+"""Least similarity of a name with its prefix, without a separator between them."""
 _OTHERS = "CUSTOMER"
-"""A word that resembles one of ours, and says something else."""
+"""A word that resembles one of ours, but has another meaning."""
 
 
 class Misspelt(NamedTuple):
-    """A name that resembles a setting and is none.
+    """A name that resembles a setting but is not one.
 
     Args:
-        name: as it was given.
-        meant: the setting that it resembles, with its prefix; "" where it only begins with TRACKLY_.
+        name: the given name.
+        meant: the setting that it resembles, with its prefix; "" if it only begins with TRACKLY_.
         is_refused: whether pulls and pushes refuse to run with it.
     """
 
@@ -53,7 +54,7 @@ class Misspelt(NamedTuple):
 
 
 def misspelt() -> list[Misspelt]:
-    """Every name that resembles a setting and is none.
+    """Return every name that resembles a setting but is not one.
 
     Raises:
         OSError, UnicodeDecodeError: .env cannot be read.
@@ -79,7 +80,8 @@ def is_like_setting(name: str) -> bool:
 
 
 def blank() -> list[str]:
-    """The settings of `PRIVATE` that are given without a value, as by a secret that could not be read.
+    """Return the settings of `PRIVATE` that are given without a value, for example from a secret that could not be
+    read.
 
     Raises:
         OSError, UnicodeDecodeError: .env cannot be read.
@@ -89,10 +91,11 @@ def blank() -> list[str]:
 
 
 def refuse_misspelt() -> None:
-    """See that no setting without effect was meant to hold before personal data is stored, or rows are sent.
+    """Refuse settings without effect, before personal data is stored or rows are sent.
 
     Raises:
-        SettingsError: one was. Phones that were stored stay stored, and a push with another ledger sends again.
+        SettingsError: there is one; stored phones could not be removed, and a push with another ledger would send
+            again.
     """
     with suppress(OSError, UnicodeDecodeError):  # of .env, which `load_settings` reports
         for one in misspelt():
@@ -110,7 +113,7 @@ def refuse_misspelt() -> None:
 
 
 def warn_of_misspelt() -> None:
-    """Log a warning for each name that resembles a setting, for runs that no command has warned."""
+    """Log a warning for each name that resembles a setting, for runs without a command that warns."""
     with suppress(OSError, UnicodeDecodeError):  # of .env, which `load_settings` reports
         for one in misspelt():
             if one.meant:
@@ -122,7 +125,10 @@ def _is_setting(name: str) -> bool:
 
 
 def _resembled(name: str) -> tuple[str, bool] | None:
-    """The setting that a name resembles, without its prefix, and whether to refuse it; None for no likeness."""
+    """Return the setting that a name resembles, without its prefix, and whether to refuse it.
+
+    None if it resembles none.
+    """
     if _is_setting(name):
         return None
     first, *more = _words(name)
@@ -138,7 +144,10 @@ def _resembled(name: str) -> tuple[str, bool] | None:
 
 
 def _resembled_without_prefix(words: list[str]) -> tuple[str, bool] | None:
-    """The same for a name of no prefix, or another program's: only the whole name of a setting is refused."""
+    """Return the same for a name without a prefix, or with another program's.
+
+    Only a complete setting name is refused.
+    """
     if meant := _close("".join(words), _RUN_TOGETHER, _SAME_NAME):
         return meant, True
     for setting in PRIVATE:
@@ -149,7 +158,7 @@ def _resembled_without_prefix(words: list[str]) -> tuple[str, bool] | None:
 
 
 def _meant(words: list[str]) -> str:
-    """The setting that the words of a name may stand for, whatever their order; "" for none.
+    """Return the setting that the words of a name may mean, in any order; "" for none.
 
     Any word that no other setting has makes it one of `NOT_UNDONE`: HASH and PHONE are about phones.
     """
@@ -160,12 +169,12 @@ def _meant(words: list[str]) -> str:
 
 
 def _close(text: str, spellings: Mapping[str, str], least: float = 0.6) -> str:
-    """What the closest of some spellings stands for; "" where none is close.
+    """Return the meaning of the closest spelling; "" if none is close.
 
     Args:
-        text: as it was given.
-        spellings: by spelling, what it stands for.
-        least: likeness, from 0 to 1, as `difflib` has it.
+        text: the given text.
+        spellings: meanings by spelling.
+        least: least similarity from 0 to 1, by `difflib`.
     """
     found = get_close_matches(text, spellings, 1, least)
     return spellings[found[0]] if found else ""

@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in our own text: a library's is for those who use the library.
+"""Messages about wrong settings in our own words, without the library's texts.
 
 What does not belong here: the rules themselves (`declared`, `checks`).
 """
@@ -19,7 +19,7 @@ _PLAIN = {
 """Texts by pydantic's type of error."""
 
 _NUMBER = ("int_", "float_", "finite_number", "greater_than", "less_than")
-"""How the types of numbers that are none, or out of bounds, begin."""
+"""Prefixes of pydantic's error types for invalid or out-of-range numbers."""
 
 _OWN = ("value_error", "plain_http")
 """Types of our own checks."""
@@ -28,13 +28,13 @@ _UNITS = {"seconds": " of seconds", "hours": " of hours", "days": " of days", "m
 
 
 def problem(item: Any) -> str:
-    """What is wrong with a setting, which it names.
+    """Return a message about a wrong setting, with its name.
 
     Args:
         item: one of pydantic's errors.
     """
     kind, text = item["type"], str(item["msg"])
-    if kind == "plain_http":  # of no single field
+    if kind == "plain_http":  # not of a single field
         return text
     name = str(item["loc"][0])
     if kind in _OWN:
@@ -49,7 +49,7 @@ def problem(item: Any) -> str:
 
 
 def _number(name: str) -> str:
-    """Which numbers a setting may be."""
+    """Return the allowed numbers of a setting."""
     field = Settings.model_fields[name]
     known = {
         kind: getattr(one, kind)

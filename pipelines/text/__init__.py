@@ -1,4 +1,4 @@
-"""Text for people and machines: made harmless, addresses, and figures as text.
+"""Text for people and machines: escaping text from outside, addresses, and figures as text.
 
 text from outside ─▶ sanitize ─▶ terminal, pages, alerts, JSON, CSV; urls (addresses); humanize (durations, counts)
 

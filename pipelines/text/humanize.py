@@ -25,23 +25,23 @@ def age(instant: str | datetime) -> str:
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """How many there are of something: `1 row`, `2 rows`, `1,000 replies`.
+    """Return a number with its noun: `1 row`, `2 rows`, `1,000 replies`.
 
     Args:
-        number: how many.
-        one: the noun for one of them.
-        many: the noun for several, where it is not that with an s.
+        number: the number.
+        one: the singular noun.
+        many: the plural noun, if it is not the singular with an s.
     """
     return f"{number:,} {form(number, one, many or f'{one}s')}"
 
 
 def form(number: int, one: str, many: str) -> str:
-    """The form of a word that goes with a number which stands elsewhere: `is` or `are`, `it` or `they`.
+    """Return the form of a word for a number that is not shown with it: `is` or `are`, `it` or `they`.
 
     Args:
-        number: how many.
+        number: the number.
         one: the form for one.
-        many: the form for several, and for none.
+        many: the form for other numbers, also 0.
     """
     return one if number == 1 else many
 
@@ -52,5 +52,5 @@ def file_size(size: int) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """An amount for people, exactly: with two decimals, or four where they are needed."""
+    """Return an exact amount for people: with two decimals, or four if needed."""
     return f"{amount:,.4f}".removesuffix("00")

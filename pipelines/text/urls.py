@@ -1,4 +1,4 @@
-"""Addresses: what is wrong with one, whether it is on this machine, and how it is shown.
+"""Addresses: checks them, decides whether they are on this machine, and shows them safely.
 
 What does not belong here: which addresses are used (settings), and how they are reached (trackly).
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 MIGRATION_GUIDE = "https://docs.tracklysms.com/api-reference/v2/migration-guide"
-"""What v2 of the API has in place of v1."""
+"""The vendor's guide from v1 to v2 of the API."""
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
@@ -18,13 +18,13 @@ _SQLITE = "sqlite:///"
 
 
 def problem_of(url: str) -> str | None:
-    """What keeps an address from being one of http or https; None if nothing does.
+    """Return why an address is not a valid http or https address; None if it is.
 
     Args:
         url: without white space around it.
 
     Returns:
-        A few words that follow the name of a setting and quote nothing of the address.
+        A short text to follow the name of a setting; it quotes no part of the address.
     """
     if any(map(_is_odd, url)):
         return "must not contain spaces, backslashes or control characters"
@@ -43,7 +43,7 @@ def problem_of(url: str) -> str | None:
 
 
 def _has_port(parts: SplitResult) -> bool:
-    """Whether the port is one, also where none is given."""
+    """Whether the port is valid or missing."""
     try:
         port = parts.port
     except ValueError:
@@ -56,7 +56,7 @@ def _is_odd(character: str) -> bool:
 
 
 def problem_of_base(url: str) -> str | None:
-    """What keeps an address from being the base URL of the API; None if nothing does."""
+    """Return why an address cannot be the base URL of the API; None if it can."""
     if problem := problem_of(url):
         return problem
     parts = urlsplit(url)
@@ -89,7 +89,7 @@ def host_of(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """The address as it may be shown: without user, password, query and fragment."""
+    """Return the address for display, without user, password, query and fragment."""
     parts = _split(url)
     if not parts.scheme or not parts.netloc:
         return "an address that cannot be shown" if "@" in url else url.partition("?")[0].partition("#")[0]
@@ -110,7 +110,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
         except ValueError:
             return False
     labels = host.removesuffix(".").split(".")
-    if all(label.isdecimal() for label in labels):  # only an address in full is meant as one everywhere
+    if all(label.isdecimal() for label in labels):  # only a complete address has the same meaning everywhere
         try:
             return ipaddress.ip_address(host).version == 4
         except ValueError:
@@ -119,6 +119,6 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 
 def plain_file(url: str) -> Path | None:
-    """The file of an SQLAlchemy URL, if that is of SQLite and has nothing beside the path; None for all others."""
+    """Return the file of an SQLAlchemy URL for SQLite that has only a path; None for all others."""
     path = url.removeprefix(_SQLITE)
     return None if path in (url, "", ":memory:") or "?" in path else Path(path)
