@@ -67,7 +67,7 @@ def test_a_damaged_ledger_has_a_remedy_that_leads_on(tmp_path: Path, damage: str
             ledger.outcomes()
 
     for ask in (lambda: outcomes(settings), opened, read):
-        with pytest.raises(StorageError, match=r"damaged|none of this program") as refused:
+        with pytest.raises(StorageError, match=r"damaged|unknown to this program") as refused:
             ask()
         assert "trackly-sync adopt" in refused.value.remedy
         assert "\n" not in str(refused.value)
