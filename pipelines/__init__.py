@@ -2,6 +2,6 @@
 
 pull ─▶ snapshots ─▶ warehouse;  push ─▶ trackly;  sandbox (an account to try it with);  cli (calls them all)
 
-What every room needs lies beside them: `errors`, `logs`, `metrics`, `privacy`, `snapshots`, `storage`. What does not
-belong here: Dagster (`assets`), and what the columns are (`schemas`).
+Modules that all packages use are in this folder: `errors`, `logs`, `metrics`, `privacy`, `snapshots`, `storage`. What
+does not belong here: Dagster (`assets`), and what the columns are (`schemas`).
 """

@@ -57,23 +57,23 @@ def json_to_stderr() -> logging.Handler:
 
 
 def log_to(handler: logging.Handler, level: int) -> None:
-    """Send what the engine logs from `level` on to a handler, and of other libraries warnings only.
+    """Send the engine's log records from `level` on to a handler, and only warnings of other libraries.
 
-    Their lower levels are left out whatever `level` is: httpx and SQLAlchemy would log URLs and values.
+    Lower levels of other libraries are dropped at any `level`: httpx and SQLAlchemy would log URLs and values.
     """
     handler.setLevel(level)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # whoever counts retries for a person listens from INFO on
+    # the retry counter of the progress bar needs records from INFO on
     logging.getLogger(ENGINE).setLevel(min(level, logging.INFO))
 
 
 class _RunsFile(logging.Handler):
-    """Appends the lines of one run to a file; a line that the disk refuses is lost, and stops nothing.
+    """Appends the lines of one run to a file; a line that the disk refuses is lost, without an error.
 
     Args:
         folder: of the file.
         run: the run's id.
-        usual_level: of the engine's logger, as it was before the first of these handlers.
+        usual_level: level of the engine's logger before the first of these handlers.
 
     Attributes:
         blocks: how many blocks of `kept` are open.
@@ -97,7 +97,7 @@ _RUNS_KEPT = 500
 
 @contextmanager
 def logged_to_file(folder: Path, run: str) -> Iterator[None]:
-    """Keep what the engine logs of a run in a file of the folder; blocks of one run may overlap."""
+    """Write the engine's log records of a run to a file in the folder; blocks of one run may overlap."""
     engine = logging.getLogger(ENGINE)
     handler = _runs_file(engine, folder, run)
     handler.blocks += 1
@@ -112,7 +112,7 @@ def logged_to_file(folder: Path, run: str) -> Iterator[None]:
 
 
 def _runs_file(engine: logging.Logger, folder: Path, run: str) -> _RunsFile:
-    """The handler of a run; the logger gets it, and the level that it needs, where it has none yet."""
+    """Return the handler of a run; add it to the logger, with the level that it needs, if it is new."""
     there = _runs_files(engine)
     for handler in there:
         if handler.key == (folder, run):
@@ -129,12 +129,12 @@ def _runs_files(engine: logging.Logger) -> list[_RunsFile]:
 
 
 def kept_logs(folder: Path) -> dict[str, Path]:
-    """The files of runs, oldest first, by run."""
+    """Return the log files by run, oldest first."""
     return {path.stem.partition("-")[2]: path for path in sorted(folder.glob("*-*.ndjson"))}
 
 
 def _file_of(folder: Path, run: str) -> Path:
-    """The file of a run, which may have been begun by another process; the oldest give way to a new one."""
+    """Return the log file of a run, which another process may have begun; delete the oldest files for a new one."""
     known = next(folder.glob(f"*-{escape(run)}.ndjson"), None)
     if known:
         return known

@@ -1,9 +1,9 @@
 """Metrics for Prometheus, as files for node_exporter's textfile collector.
 
-Pulls and pushes come and go between two scrapes, so each kind of run leaves a file behind when it ends:
-`trackly_sync_pull.prom` and `trackly_sync_push.prom` in TRACKLY_METRICS_DIR. All figures are read from what is on
-record anyway; nothing is counted while rows move. What does not belong here: rates and ages, which PromQL makes of
-timestamps, and when the files are written (see `alerts.after_run`).
+Pulls and pushes begin and end between two scrapes, so each kind of run writes a file when it ends:
+`trackly_sync_pull.prom` and `trackly_sync_push.prom` in TRACKLY_METRICS_DIR. All figures are read from existing
+records; nothing is counted while rows are moved. What does not belong here: rates and ages, which PromQL computes
+from timestamps, and when the files are written (see `alerts.after_run`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,11 +40,11 @@ def write_pulls(
     last: Mapping[str, RunRecord],
     succeeded: Mapping[str, RunRecord],
 ) -> None:
-    """Write what the warehouse holds, and how pulls went.
+    """Write the metrics of published datasets and of pulls.
 
     Args:
         folder: where to; it has to exist.
-        published: by dataset, what the warehouse holds.
+        published: by dataset, the manifest of the published snapshot.
         last: the newest record of each activity.
         succeeded: the newest of those that went well.
 
@@ -69,12 +69,12 @@ def write_pushes(
     last: Mapping[str, RunRecord],
     succeeded: Mapping[str, RunRecord],
 ) -> None:
-    """Write what became of the history input, and how pushes went.
+    """Write the metrics of the history input's outcomes and of pushes.
 
     Args:
         folder: where to; it has to exist.
         outcomes: by dataset, a dataclass with a number of rows for each outcome.
-        in_doubt: by dataset, how many rows are in doubt, be they in the current input or not.
+        in_doubt: by dataset, the number of rows in doubt, in the current input or not.
         last: the newest record of each activity.
         succeeded: the newest of those that went well.
 
@@ -136,6 +136,6 @@ def _write(path: Path, families: Iterable[Metric]) -> None:
     registry = CollectorRegistry()
     registry.register(_Given(families))
     with storage_errors("write", path, "TRACKLY_METRICS_DIR"):
-        path.parent.stat()  # it has to be there: nobody collects from a folder that we make
-    # node_exporter is another user, and these are figures only
+        path.parent.stat()  # the folder must exist: no collector reads a folder that we make
+    # node_exporter is another user, and the file holds only figures
     write_durably(path, generate_latest(registry), setting="TRACKLY_METRICS_DIR", mode=0o644)

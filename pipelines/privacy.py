@@ -1,12 +1,12 @@
-"""Personal data on the way in: phone numbers by their keyed hash, custom fields left out, where settings say so.
+"""Filters personal data on the way in: hashes phone numbers and drops custom fields, if settings say so.
 
     hashed phone     `hmac:` and the first 128 bits of HMAC-SHA-256 over the number as E.164 text, in hexadecimal
     other text       where a phone number should be: `invalid:` and the same
 
-Replies of the API are filtered before anything looks at them or writes them down: spool, snapshots, quarantine and
-warehouse never hold more. History files have to be sent as they are; what a push keeps of them is filtered
-(`pipelines.push.stage.redact`). Equal numbers have equal hashes, so that joins work, within one secret.
-What does not belong here: lists' own numbers, which are the account's and stay.
+Replies of the API are filtered before they are decoded or written, so spool, snapshots, quarantine and warehouse
+never hold filtered data. History files have to be sent as they are; the data that a push keeps is filtered
+(`pipelines.push.stage.redact`). Equal numbers have equal hashes, so that joins work, within one secret. What does not
+belong here: lists' own numbers, which are the account's and stay.
 """
 
 import hmac
@@ -29,7 +29,7 @@ _DIGITS = 32
 _BLOCK = 64  # bytes of SHA-256, for HMAC (RFC 2104)
 _PHONE = re.compile(E164)
 _NUMBER = re.compile(r"(?P<hash>(?:hmac|invalid):[0-9a-f]{32})|\+?\(?" + like_a_number(r"\d"))
-"""What could be a phone number, however it is written; hashes are matched too, so that none is taken for one."""
+"""Text that could be a phone number in any form; hashes match too, so that none is mistaken for a number."""
 
 _NATIONAL, _SHORTEST = 10, 11
 _PHONE_BYTES = re.compile(E164.encode())
@@ -42,12 +42,12 @@ _LEFT_OUT = msgspec.Raw(b'"left out, since it may hold custom fields"')
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """What is kept of personal data.
+    """Which personal data is kept.
 
     Attributes:
-        key: the secret that phone numbers are hashed with; None where they are kept.
-        drop_custom_fields: whether custom fields are left out.
-        keep_messages: whether messages of imported sends are kept, without numbers where phones are hashed.
+        key: the secret that phone numbers are hashed with; None to keep numbers.
+        drop_custom_fields: whether custom fields are dropped.
+        keep_messages: whether messages of imported sends are kept, without numbers if phones are hashed.
     """
 
     key: bytes | None = field(default=None, repr=False)
@@ -56,34 +56,34 @@ class Privacy:
 
     @classmethod
     def of(cls, settings: Settings) -> "Privacy":
-        """As the settings say."""
+        """Build the privacy of the settings."""
         secret = settings.hash_phones
         key = secret.get_secret_value().encode() if secret else None
         return cls(key, settings.drop_custom_fields, settings.keep_messages)
 
     @property
     def label(self) -> str:
-        """What is kept, as a text; eight digits distinguish one secret from another."""
+        """Return which data is kept, as a text; eight digits tell secrets apart."""
         phones = f"hashed ({self._digest(b'trackly-sync')[:8]})" if self.key else "kept"
         return f"phones {phones}, custom fields {'left out' if self.drop_custom_fields else 'kept'}"
 
     def phone(self, text: str) -> str:
-        """What is kept of a text that should be a phone number."""
+        """Return the form in which to keep a text that should be a phone number."""
         if not self.key:
             return text
         form = "hmac" if _PHONE.fullmatch(text) else "invalid"
         return f"{form}:{self._digest(text.encode())}"
 
     def text(self, text: str) -> str:
-        """A text with the phone numbers in it hashed."""
+        """Return a text with its phone numbers hashed."""
         return _PHONE.sub(lambda found: self.phone(found[0]), text) if self.key else text
 
     def numbers(self, text: str, own: str = "") -> str:
-        """A text with all that could be a phone number in it hashed, also without a plus and with separators.
+        """Return a text with everything hashed that could be a phone number, also without a plus or with separators.
 
         Args:
-            text: any.
-            own: the account's own number, which stays.
+            text: any text.
+            own: the account's own number, which is kept.
         """
         if not self.key:
             return text
@@ -98,18 +98,18 @@ class Privacy:
         return _NUMBER.sub(hashed, text)
 
     def filters(self, dataset: str) -> bool:
-        """Whether replies of a dataset hold what is not to be kept."""
+        """Whether replies of a dataset hold data that may not be kept."""
         return dataset in PERSONAL and (self.key is not None or self.drop_custom_fields)
 
     def filtered(self, body: bytes, envelope: str) -> bytes:
-        """A reply without what is not to be kept.
+        """Return a reply without data that may not be kept.
 
         Args:
-            body: the reply's; where it is no such reply, or cannot be filtered, nothing is left of it.
-            envelope: the key that its rows stand under.
+            body: of the reply; if it has another form, or cannot be filtered, the result is empty.
+            envelope: the key of its rows.
         """
         try:
-            if b"\\u002" in body:  # a plus may be written so
+            if b"\\u002" in body:  # a plus may be escaped like this
                 body = msgspec.json.encode(msgspec.json.decode(body))
             reply = _fields.decode(body)
             rows = self._rows(reply[envelope])
@@ -123,7 +123,7 @@ class Privacy:
         return _PHONE_BYTES.sub(lambda found: found[0] if found[0] in own else self._hashed(found[0]), body)
 
     def define(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the SQL macros `kept_phone(text)`, which does what `phone` does, and `phone_tag()`: the secret."""
+        """Define the SQL macros `kept_phone(text)`, which does the same as `phone`, and `phone_tag()`, the secret."""
         tag = int(self._digest(b"tag")[:2], 16) % 255 + 1 if self.key else 0
         connection.execute(f"CREATE OR REPLACE TEMP MACRO phone_tag() AS {tag}")
         if not self.key:
@@ -143,7 +143,7 @@ class Privacy:
     def _rows(self, raw: msgspec.Raw) -> list[Any]:
         try:
             rows: list[Any] = _rows.decode(raw)
-        except msgspec.DecodeError:  # some row is no object: what it holds is unknown
+        except msgspec.DecodeError:  # a row is not an object, so its contents are unknown
             rows = [_object(row) or self._unknown(row) for row in _any_rows.decode(raw)]
         for row in rows:
             if isinstance(row, dict):
@@ -174,15 +174,15 @@ class Privacy:
 
 
 KEEP_ALL = Privacy()
-"""Where no setting says otherwise."""
+"""The default of the settings."""
 
 
 def hold_to(privacy: Privacy, before: str) -> None:
-    """Refuse to mix personal data that was kept in two ways: contacts would seem to be other people.
+    """Refuse a change of these settings, since the same contacts would appear as different people.
 
     Args:
         privacy: as set now.
-        before: `Privacy.label` of what is published.
+        before: `Privacy.label` of the published data.
 
     Raises:
         SettingsError: the two differ.

@@ -1,8 +1,8 @@
 """Snapshots on disk: immutable folders `parquet/<dataset>/<snapshot>/`, complete or absent.
 
 A snapshot is written in a folder with a dot before its name and renamed when its manifest is in it, so a folder
-without a dot is always complete. Pulls write them, the warehouse reads them. What does not belong here: how rows get
-in (see `pull`).
+without a dot is always complete. Pulls write them, the warehouse reads them. What does not belong here: how rows are
+written (see `pull`).
 """
 
 import logging
@@ -29,7 +29,7 @@ _STAMP, _TICK = "%Y%m%dT%H%M%S%fZ", timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFolder:
-    """Where the files of a snapshot lie.
+    """The paths of a snapshot's files.
 
     Attributes:
         folder: the snapshot's own.
@@ -58,14 +58,14 @@ class Snapshot(SnapshotFolder):
     """A complete snapshot on disk.
 
     Attributes:
-        manifest: what it holds, and what its claims rest on.
+        manifest: its contents, and the evidence for its consistency.
     """
 
     manifest: Manifest
 
 
 def new_snapshot_id(dataset_dir: Path) -> str:
-    """An id that sorts after those of the snapshots on disk, also where the clock was set back since.
+    """Return an id that sorts after all snapshots on disk, also if the clock was set back.
 
     The order of ids is the order of reading: the caller holds the dataset's lock.
     """
@@ -74,7 +74,7 @@ def new_snapshot_id(dataset_dir: Path) -> str:
 
 
 def next_snapshot_id(snapshot: str) -> str:
-    """An id that sorts right after another one: of a snapshot that is made of that one's rows, and no later ones."""
+    """Return an id that sorts right after another snapshot's, for a snapshot made only from that one's rows."""
     return _id(_stamp(snapshot) + _TICK)
 
 
@@ -87,7 +87,7 @@ def _stamp(snapshot: str) -> datetime:
 
 
 def seal(folder: Path, manifest: Manifest) -> Snapshot:
-    """Make a draft a snapshot: sync its files, write the manifest, rename.
+    """Turn a draft into a snapshot: sync its files, write the manifest, rename the folder.
 
     Raises:
         StorageError: the disk refused.
@@ -104,7 +104,7 @@ def seal(folder: Path, manifest: Manifest) -> Snapshot:
 
 
 def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
-    """The complete snapshots of a dataset, oldest first.
+    """Return the complete snapshots of a dataset, oldest first.
 
     Raises:
         StorageError: a manifest cannot be read.
@@ -113,23 +113,23 @@ def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
 
 
 def _manifests(parquet_dir: Path, dataset: str) -> list[Path]:
-    """Those of the complete snapshots of a dataset, oldest first."""
+    """Return the manifests of a dataset's complete snapshots, oldest first."""
     folder = parquet_dir / dataset
     with storage_errors("read", folder):
         return sorted(folder.glob(f"{_WHOLE}/{_MANIFEST}"))
 
 
 def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
-    """The newest complete snapshot of a dataset, if any."""
+    """Return the newest complete snapshot of a dataset, if any."""
     found = _manifests(parquet_dir, dataset)
     return _load(found[-1]) if found else None
 
 
 def readable(found: Iterable[Snapshot]) -> AbstractContextManager[None]:
-    """A block that reads the files of snapshots; one that is damaged is named.
+    """Run a block that reads the files of snapshots; an error names a damaged file.
 
     Raises:
-        StorageError: in the block, one is damaged.
+        StorageError: a file is damaged.
     """
     files = [path for snapshot in found for path in (snapshot.data, snapshot.quarantine, snapshot.pages)]
     return own_files(files, lambda path: _without(path.parent), ("page",))
@@ -144,8 +144,8 @@ def forget_old(parquet_dir: Path, keep: int, published: Mapping[str, str | None]
 
     Args:
         parquet_dir: the folder of all datasets.
-        keep: how many are kept of a dataset.
-        published: by dataset, the id of the snapshot that is published, or None; other datasets are left alone.
+        keep: number of snapshots to keep per dataset.
+        published: by dataset, the id of the published snapshot, or None; other datasets are not changed.
 
     Raises:
         StorageError: the disk refused.

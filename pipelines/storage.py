@@ -1,8 +1,8 @@
-"""Local files: what the disk can do wrong, as our errors; durable writes; and that nobody else may read them.
+"""Local files: disk errors as our errors, durable writes, and private file modes.
 
 Only the owner may read the data directory. Our processes have the umask 077 from their start (`be_private`,
-`private_folder`), so that files are private from their first byte, whichever library makes them, and a file that
-replaces another is too. What does not belong here: what the files mean (`pipelines.snapshots`, `warehouse.swap`,
+`private_folder`), so that files are private from their first byte, whichever library makes them, also files that
+replace others. What does not belong here: what the files mean (`pipelines.snapshots`, `warehouse.swap`,
 `push.stage.database`).
 """
 
@@ -19,10 +19,10 @@ from tempfile import mkdtemp
 from pipelines.errors import StorageError
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""The bits of a mode that let others in."""
+"""The mode bits of other users."""
 
 LITTLE_SPACE = 2 * 2**30
-"""With fewer bytes free a pull of a large account may not fit."""
+"""Free bytes below which a pull of a large account may not fit."""
 
 _LEAST_SPACE = 100 * 2**20
 _WORK = ".work-"
@@ -30,20 +30,20 @@ _OURS = re.compile(
     r"\.?(warehouse\.duckdb|ledger\.db|webhooks\.db|push|webhooks)([.-].*)?|parquet|runs|logs|history|dagster"
     r"|\.?(report\.html|alerts\.json|account\.json)(\..*)?|\.account-served|\.made-by-.*|\.work-.*"
 )
-"""Names in a data directory that we give, with what databases, locks and unfinished files add to them."""
+"""Our names in a data directory, with the suffixes of databases, locks and unfinished files."""
 _umask = {"given": 0o022, "known": 0}
-"""With which this process was started: the system forgets it once it is changed."""
+"""The umask at the start of this process; the system does not keep it after a change."""
 
 
 def be_private() -> None:
-    """Make this process create files that its user alone may read; its children inherit that."""
+    """Make this process and its children create files that only its user may read."""
     given = os.umask(OTHERS)
     if not _umask["known"]:
         _umask.update(given=given, known=1)
 
 
 def free_space(folder: Path) -> int:
-    """Bytes free on the disk of a folder, which need not be there yet.
+    """Return the free bytes on the disk of a folder, which need not exist yet.
 
     Raises:
         StorageError: that cannot be known.
@@ -54,7 +54,7 @@ def free_space(folder: Path) -> int:
 
 
 def needed_space(warehouse: Path) -> int:
-    """Bytes without which no run can be counted on: a publish writes a copy of the warehouse.
+    """Return the free bytes that a run needs: a publish writes a copy of the warehouse.
 
     Raises:
         StorageError: the warehouse cannot be looked at.
@@ -64,12 +64,12 @@ def needed_space(warehouse: Path) -> int:
 
 
 def usual_mode() -> int:
-    """What a file of the user's would have, as the process was started."""
+    """Return the mode of a new file by the user's own umask."""
     return 0o666 & ~_umask["given"]
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder of the data directory, and those above it; what is made after this is private too.
+    """Make a folder of the data directory and its parents; files made later in this process are private too.
 
     Raises:
         OSError: the disk refused; callers say what they were doing (`storage_errors`).
@@ -79,20 +79,20 @@ def private_folder(path: Path) -> None:
 
 
 def claim(data_dir: Path) -> None:
-    """Keep others out of a data directory that was made by hand and is not in use yet.
+    """Make a data directory private that was made by hand and is not in use yet.
 
-    One that is in use is left as it is: somebody may have opened it on purpose, and `doctor` reports it.
+    A directory in use is not changed: it may have been opened to others on purpose, and `doctor` reports it.
     """
     be_private()
-    with suppress(OSError):  # it is not there yet, or another user's: what makes or reads files there says so
+    with suppress(OSError):  # missing, or another user's: the code that makes or reads files there reports it
         if data_dir.stat().st_mode & OTHERS and {entry.name for entry in os.scandir(data_dir)} <= {"history"}:
             data_dir.chmod(stat.S_IRWXU)
 
 
 def open_to_others(data_dir: Path) -> list[Path]:
-    """The data directory and what is in it, as far as others may read, write or enter it; links are not followed.
+    """Return the data directory and its files that other users may read, write or enter; links are not followed.
 
-    Where it holds anything that is not ours by its name, as a home directory does, only what is ours in it.
+    If it holds files without our names, as a home directory does, only files with our names are returned.
 
     Raises:
         StorageError: a folder cannot be read.
@@ -104,13 +104,13 @@ def open_to_others(data_dir: Path) -> list[Path]:
 
 
 def narrow(paths: list[Path]) -> None:
-    """Take from others what they may do with these files and folders.
+    """Remove other users' access to these files and folders.
 
     Raises:
-        StorageError: one belongs to somebody else.
+        StorageError: a file belongs to another user.
     """
     for path in paths:
-        # a file may have gone meanwhile
+        # a file may have been removed meanwhile
         with storage_errors("change the mode of", path), suppress(FileNotFoundError):
             path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
 
@@ -130,16 +130,16 @@ def _everything(data_dir: Path) -> Iterator[Path]:
 
 @contextmanager
 def work_folder(data_dir: Path) -> Iterator[Path]:
-    """A folder in the data directory for the length of a block; `sweep` removes what a killed process left.
+    """Yield a folder in the data directory for a block; `sweep` removes folders of killed processes.
 
-    In `/tmp` others could see what is there, and a disk in memory might not hold it.
+    In `/tmp` others could see the file names, and a disk in memory might be too small.
 
     Raises:
         StorageError: the disk refused.
     """
     with storage_errors("work in", data_dir):
         private_folder(data_dir)
-        with _held(data_dir):  # nobody sweeps between the next two lines
+        with _held(data_dir):  # no sweep can happen between the next two lines
             folder = Path(mkdtemp(prefix=_WORK, dir=data_dir))
             handle = os.open(folder, os.O_RDONLY)
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -151,7 +151,7 @@ def work_folder(data_dir: Path) -> Iterator[Path]:
 
 
 def sweep(data_dir: Path) -> None:
-    """Remove work folders whose process is gone; what is in use is locked, and stays.
+    """Remove work folders whose process is gone; folders in use are locked and stay.
 
     Raises:
         StorageError: one cannot be removed.
@@ -168,7 +168,7 @@ def sweep(data_dir: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of a file; one that is not there is held by nobody.
+    """Whether a process holds the lock of a file; False if the file does not exist.
 
     Raises:
         StorageError: that cannot be known.
@@ -210,10 +210,10 @@ def _held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") -> Iterator[None]:
-    """Turn what a disk does wrong into a StorageError.
+    """Turn disk errors into a StorageError.
 
     Args:
-        doing: what was being done, as in "cannot <doing>".
+        doing: the action, as in "cannot <doing>".
         path: the file or folder concerned.
         setting: the one that says where it lies.
 
@@ -222,7 +222,7 @@ def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") ->
     """
     try:
         yield
-    except (TimeoutError, BrokenPipeError):  # a lock that is held, or a reader that has gone: not the disk
+    except (TimeoutError, BrokenPipeError):  # a held lock or a closed pipe is not a disk error
         raise
     except OSError as error:  # pyarrow raises OSError too
         raise StorageError(
@@ -254,7 +254,7 @@ def _remedy(error: Exception, path: Path, setting: str) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file or folder; where that may not be known it is an error, not a no.
+    """Whether a file or folder exists; an error if this cannot be known.
 
     Raises:
         StorageError: a folder above it may not be read.
@@ -269,10 +269,10 @@ def write_durably(
     """Write a small file so that it is there completely or not at all, also after a power cut.
 
     Args:
-        path: where to.
-        content: all of it.
+        path: of the file.
+        content: the complete content.
         setting: the one that says where it lies.
-        mode: of the file; private, unless others are meant to read it.
+        mode: of the file; private, unless others should read it.
 
     Raises:
         StorageError: the disk refused.

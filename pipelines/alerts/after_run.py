@@ -1,7 +1,7 @@
-"""What follows a pull or a push, whoever ran it: alerts are judged, metrics written, old records removed.
+"""Work after every pull or push: checks alerts, writes metrics, removes old records.
 
-The engine's entry points are decorated with `watched`, so that the command line and Dagster need not think of it.
-What does not belong here: what alerts (`alerts`), and what is measured (`metrics`).
+The engine's entry points are decorated with `watched`, so that the command line and Dagster need no code for it. What
+does not belong here: the conditions (`conditions`), and the figures (`metrics`).
 """
 
 import functools
@@ -49,17 +49,17 @@ Outcomes = Callable[[Settings], Mapping[str, Counts]]
 """Counts the outcomes of the current history input, by dataset."""
 
 _IN_DOUBT = "in_doubt:"
-"""Before the dataset in the name of a condition; its figure of this name has rows beside the current input, too."""
+"""Prefix of a condition's name before the dataset; its figure includes rows outside the current input."""
 
 Further = Sequence[Callable[[Settings], list[Condition]]]
-"""Each judges further conditions of pushes, which this room cannot know of."""
+"""Functions that check further conditions of pushes, which this package must not import."""
 
 
 def watched(
     outcomes: Outcomes | None = None,
     further: Further = (),
 ) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[Concatenate[Settings, P], R]]:
-    """Have conditions judged when a function of the engine has ended, well or with an error; not when stopped.
+    """Decorate a function of the engine: check conditions when it has ended, also with an error, but not if stopped.
 
     Args:
         outcomes: for functions that push.
@@ -86,22 +86,22 @@ def watched(
 def conditions(
     settings: Settings, outcomes: Outcomes | None = None, further: Further = ()
 ) -> list[Condition]:
-    """Every condition as it is now; those of pushes where `outcomes` and `further` are given.
+    """Return every current condition; conditions of pushes if `outcomes` and `further` are given.
 
-    What cannot be read is a condition itself, and hides none that does not need it.
+    Data that cannot be read is a condition itself, and hides no condition that does not need this data.
 
     Args:
-        settings: where everything lies, and from when on something is an alert.
+        settings: name the data directory and the limits of alerts.
         outcomes: counts the outcomes of pushes; None to leave pushes out.
-        further: judge further conditions of pushes.
+        further: check further conditions of pushes.
 
     Raises:
-        StorageError: the disk cannot be looked at.
+        StorageError: the disk cannot be checked.
     """
     manifests, no_warehouse = _read(partial(published, settings.warehouse))
     records, no_records = _read(partial(last_of_each, settings.data_dir))
     pulled, last = manifests or {}, records or {}
-    left, _ = _read(partial(of_unfinished, settings, pulled))  # `damaged:runs` is why not
+    left, _ = _read(partial(of_unfinished, settings, pulled))  # if not readable, `damaged:runs` says so
     any_run = bool(last.keys() - {"report"} or pulled or no_warehouse or no_records)
     return [
         of_disk(settings),
@@ -130,9 +130,9 @@ def _of_pushes(settings: Settings, outcomes: Outcomes, further: Further) -> list
 
 
 def _with_killed(last: Mapping[str, RunRecord], begun: Iterable[RunRecord]) -> dict[str, RunRecord]:
-    """The newest record of each activity, those among them whose process is gone and that have no record yet.
+    """Return the newest record of each activity, including killed activities without a record yet.
 
-    Those that have one as killed are left out: the activity has begun again, and it is not known how that ends.
+    Activities already recorded as killed are omitted: they have begun again, with an unknown end.
     """
     found = {activity: record for activity, record in last.items() if record.status != "killed"}
     for record in begun:
@@ -143,7 +143,7 @@ def _with_killed(last: Mapping[str, RunRecord], begun: Iterable[RunRecord]) -> d
 
 
 def _read(read: Callable[[], R]) -> tuple[R | None, StorageError | None]:
-    """What can be read, or why it cannot."""
+    """Return the data, or the error if it cannot be read."""
     try:
         return read(), None
     except StorageError as error:
@@ -151,7 +151,7 @@ def _read(read: Callable[[], R]) -> tuple[R | None, StorageError | None]:
 
 
 def of_receiver(settings: Settings) -> list[Condition]:
-    """Whether events arrive. A queue that cannot be read is one thing that is wrong, and hides no other."""
+    """Return the conditions about events. A queue that cannot be read is a condition, and hides no other."""
     try:
         found = received(settings)
         sent_at = last_sent_at(settings.warehouse) if found else None
@@ -162,7 +162,7 @@ def of_receiver(settings: Settings) -> list[Condition]:
 
 
 def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further) -> None:
-    """Whatever goes wrong here must not fail a run that went well."""
+    """Check alerts, write metrics and prune; errors are logged, since they must not fail a successful run."""
     try:
         if settings.alert_webhook:
             notify(settings, conditions(settings, outcomes, further))
@@ -193,5 +193,5 @@ def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None, 
 
 
 def _why(error: Exception) -> str:
-    """Our own errors say what to do; the text of others may quote anything."""
+    """Return a text for an error: our own have a remedy; the text of others may quote any data."""
     return str(error) if isinstance(error, TracklySyncError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Campaigns in the warehouse: the audience filter language as SQL, segments of messages, and what is counted by them.
+"""Campaigns in the warehouse: the audience filter language as SQL, counts of audiences, and segments of messages.
 
 JSON of an audience ─▶ filters (groups) ─▶ conditions (one each) ─▶ counts ─▶ publish;  segments (macros for marts)
 

@@ -1,9 +1,9 @@
-"""One condition of an audience's filter as SQL over a row of `contacts`.
+"""Translates one condition of an audience's filter to SQL over a row of `contacts`.
 
-Where the vendor's documentation leaves open who meets a condition, the condition has two forms: `least`, which the
-fewest meet, and `most`. They differ for contacts without a value (who never clicked: not clicked within 30 days?) and
-for the case of letters in `contains`. What is not documented at all is not translated. What does not belong here:
-groups (`filters`).
+If the vendor's documentation leaves open who meets a condition, the condition has two forms: `least`, which the
+fewest contacts meet, and `most`. They differ for contacts without a value (never clicked: not clicked within 30
+days?) and for upper and lower case in `contains`. Undocumented conditions are not translated. What does not belong
+here: groups (`filters`).
 """
 
 import math
@@ -47,17 +47,17 @@ class Untranslatable(Exception):  # noqa: N818 - it is an answer, and caught whe
 
 
 class Sql(NamedTuple):
-    """A test of a contact, in the form that the fewest meet and in the one that the most do."""
+    """A test of a contact, in the form that the fewest contacts meet and in the form that the most meet."""
 
     least: str
     most: str
 
 
 class Context(NamedTuple):
-    """What a translation needs to know.
+    """The context of a translation.
 
     Attributes:
-        as_of: what `within` counts back from; a time with a zone.
+        as_of: the time from which `within` counts back, with a zone.
         unknown: columns of contacts that cannot be used, each with the reason.
         custom: the SQL of a custom field's text, by the field's name.
     """
@@ -68,19 +68,19 @@ class Context(NamedTuple):
 
 
 def custom_field(name: str) -> str:
-    """The text of a custom field as SQL: a path in which no character of the name means anything."""
+    """Return the text of a custom field as SQL: a path in which no character of the name is special."""
     return f"(custom_fields->>{_text('/' + name.replace('~', '~0').replace('/', '~1'))})"
 
 
 def condition_sql(condition: Any, context: Context) -> Sql:
-    """A condition as SQL.
+    """Translate a condition to SQL.
 
     Args:
-        condition: as the API has it, in either spelling.
+        condition: from the API, in either spelling.
         context: see `Context`.
 
     Raises:
-        Untranslatable: the vendor does not document what it means, or contacts do not have what it looks at.
+        Untranslatable: the vendor does not document its meaning, or contacts lack its field.
     """
     if not isinstance(condition, dict):
         raise Untranslatable("a condition is no object")
@@ -98,13 +98,13 @@ def condition_sql(condition: Any, context: Context) -> Sql:
 
 
 def shown(value: Any) -> str:
-    """A name out of a filter, as a reason shows it."""
+    """Return a name from a filter for display in a reason."""
     text = plain(str(value))
     return f'"{text[:_SHOWN]}…"' if len(text) > _SHOWN else f'"{text}"'
 
 
 def _snake(name: Any) -> str:
-    """`conditionType` as `condition_type`: replies have either."""
+    """Return `conditionType` as `condition_type`, since replies have both."""
     return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f"_{found[1].lower()}", str(name))
 
 
@@ -157,7 +157,7 @@ _TYPES: Mapping[str, Callable[[Mapping[str, Any], Context], Sql]] = {
 
 
 def _field(given: Mapping[str, Any], known: tuple[str, ...], context: Context) -> str:
-    """The column that a condition looks at: one of a few names, so nothing from outside gets into the SQL."""
+    """Return the column of a condition: one of a few names, so that no outside text gets into the SQL."""
     name = given.get("field", given.get("field_name"))
     if name not in known:
         raise Untranslatable(
@@ -221,7 +221,7 @@ def _flag(test: str, given: Mapping[str, Any]) -> Sql:
 
 
 def _value(column: str, given: Mapping[str, Any]) -> Sql:
-    """A text that may be a number: custom fields, carriers, time zones."""
+    """Translate a condition on a text that may be a number: custom fields, carriers, time zones."""
     operator = str(given.get("operator"))
     if operator in ("exists", "not_exists"):
         return _presence(column, given)
@@ -243,7 +243,7 @@ def _value(column: str, given: Mapping[str, Any]) -> Sql:
 
 
 def _contains(column: str, value: Any, operator: str) -> Sql:
-    """Whether letters' case counts is not documented."""
+    """Translate `contains`; whether upper and lower case differ is not documented."""
     if not isinstance(value, str):
         raise Untranslatable(f"{operator} with other than a text")
     exact = f"contains({column}, {_text(value)})"
@@ -256,7 +256,7 @@ def _contains(column: str, value: Any, operator: str) -> Sql:
 
 
 def _equal(column: str, value: Any) -> str:
-    """A number equals a text that is that number: accounts that import files have their numbers as texts."""
+    """Translate equality; a number equals a text with that number, since imported files give numbers as texts."""
     if isinstance(value, bool):
         return f"({column} = '{str(value).lower()}')"
     if _is_number(value):
@@ -267,7 +267,10 @@ def _equal(column: str, value: Any) -> str:
 
 
 def _one_of(column: str, values: Sequence[Any]) -> str:
-    """As `_equal` to one of them; texts and numbers each in one list, since a chain of ORs takes long to plan."""
+    """Translate equality with one of several values.
+
+    Texts and numbers are one list each, since long ORs are slow to plan.
+    """
     numbers = list(map(_as_number, filter(_is_number, values)))
     texts = [value for value in values if not _is_number(value)]
     parts = [_equal(column, value) for value in texts if not isinstance(value, str)]
@@ -287,7 +290,7 @@ def _in(test: str, column: str, operator: str) -> Sql:
 
 
 def _presence(column: str, given: Mapping[str, Any]) -> Sql:
-    """These take no value; true adds nothing."""
+    """Translate `exists` and `not_exists`, which take no value; a value of true changes nothing."""
     operator = given["operator"]
     if given.get("value") not in (None, True, ""):
         raise Untranslatable(f"{operator} with a value is not documented")
@@ -300,7 +303,7 @@ def _negated(test: str, column: str) -> Sql:
 
 
 def _least_and_most(test: str, column: str) -> Sql:
-    """A test that contacts without a value perhaps meet: the documentation does not say."""
+    """Build a test that contacts without a value may meet, which is not documented."""
     return Sql(test, _or_null(test, column))
 
 
@@ -323,7 +326,7 @@ def _number_of(value: Any) -> float:
 
 
 def _number_text(value: Any) -> str:
-    """A number as text. Texts that are numbers are taken as such."""
+    """Return a number as text; texts that are numbers count as numbers."""
     text = value.strip() if isinstance(value, str) else str(value)
     is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
     fits = is_number and len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
@@ -333,14 +336,14 @@ def _number_text(value: Any) -> str:
 
 
 def _as_number(value: Any) -> str:
-    """A number as SQL."""
+    """Return a number as SQL."""
     text = _number_text(value)
     is_plain = text.removeprefix("-").isdigit() and len(text) <= _DIGITS
-    return text if is_plain else f"{literal(text)}::DOUBLE"  # a decimal of forty digits fits no type
+    return text if is_plain else f"{literal(text)}::DOUBLE"  # a decimal of forty digits fits no decimal type
 
 
 def _text(value: str) -> str:
-    """A text as an SQL string; whatever it holds, it is only text."""
+    """Return a text as an SQL string, whatever characters it has."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise Untranslatable("a text with a character that no database keeps")
     return literal(value)

@@ -1,4 +1,4 @@
-"""Audiences counted over contacts: how many people, in which time zones, and how many are in two of them.
+"""Counts audiences over contacts: people, their time zones, and people in two audiences.
 
 Contacts are read once for each 512 audiences. Every audience is one bit of a person, so a person is a few numbers,
 and people with equal bits are counted together. What does not belong here: what a filter means (`filters`).
@@ -30,13 +30,13 @@ _FORMS = (_NARROW, _WIDE, _ALL)
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """An audience that is to be counted.
+    """An audience to count.
 
     Attributes:
         id: its id.
         filter_json: its filter as sent.
         source_lists: its lists; None or none: all.
-        lists: empty, or what a schedule's lists narrow these to: ids joined by commas, or `NO_LISTS`.
+        lists: empty, or the lists that remain with a schedule's lists: ids joined by commas, or `NO_LISTS`.
     """
 
     id: str
@@ -46,12 +46,12 @@ class Audience:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody can be in it, whatever its filter is."""
+        """Whether the audience is empty with any filter."""
         return self.lists == NO_LISTS
 
     @property
     def drawn_from(self) -> Sequence[int] | None:
-        """The lists of its contacts; None or none: all."""
+        """The lists of its contacts; None or empty for all."""
         return [int(one) for one in self.lists.split(",")] if self.lists else self.source_lists
 
     def test(self, as_of: datetime, unknown: dict[str, str], custom: Any = custom_field) -> Translation:
@@ -69,7 +69,7 @@ class Audience:
 
 @dataclass(slots=True)
 class Counts:
-    """What one pass over contacts found of up to `IN_ONE_PASS` audiences, by their places.
+    """The counts of one pass over contacts for up to `IN_ONE_PASS` audiences, by their places.
 
     Attributes:
         people: by form, people of each audience.
@@ -108,7 +108,7 @@ class Counts:
 
 
 def count(connection: duckdb.DuckDBPyConnection, tests: Sequence[Sql], fields: Sequence[str]) -> Counts:
-    """Count the people that meet each test: phone numbers with a contact that does.
+    """Count the people that meet each test: phone numbers with a contact that meets it.
 
     Args:
         connection: of a warehouse with `main.contacts`.
@@ -141,7 +141,7 @@ def _query(tests: Sequence[Sql], fields: Sequence[str]) -> str:
 
 
 def _extra(tests: Sequence[Sql]) -> list[str]:
-    """The wide tests that are not as the narrow ones; the others need not be put twice."""
+    """Return the wide tests that differ from the narrow ones; equal tests need not run twice."""
     return ["false" if one.most == one.least else one.most for one in tests]
 
 
@@ -157,7 +157,7 @@ def _mask(tests: Sequence[str]) -> str:
 
 
 def _either(bits: Sequence[str]) -> str:
-    """Bits put together as a tree: the planner takes much longer over a chain."""
+    """Combine bits as a tree, since the planner is much slower with a chain."""
     if len(bits) < _CHAIN:
         return f"({' | '.join(bits)})" if bits else "0::UBIGINT"
     half = len(bits) // 2
@@ -165,7 +165,7 @@ def _either(bits: Sequence[str]) -> str:
 
 
 def _gathered(number: int) -> str:
-    """A person has the bits of all their contacts; that is why they are counted once."""
+    """Combine the bits of all contacts of a person, so that each person is counted once."""
     narrow, wide = f"{_NARROW}_{number}", f"{_WIDE}_{number}"
     return (
         f"coalesce(bit_or({narrow}) FILTER (active), 0)::UBIGINT AS {narrow}, "

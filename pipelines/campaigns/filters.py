@@ -1,7 +1,7 @@
-"""An audience's filter as SQL over `contacts`: JSON in, the text of a condition out, nothing read or run.
+"""Translates an audience's filter from JSON to an SQL condition over `contacts`; reads and runs nothing.
 
-`least` and `most` are the two readings of what the vendor does not document; see `conditions`. There is no negation
-of groups, so whoever meets `least` meets `most`. A contact without a value meets no comparison. What does not belong
+`least` and `most` are the two interpretations of undocumented cases; see `conditions`. Groups have no negation, so a
+contact that meets `least` also meets `most`. A contact without a value meets no comparison. What does not belong
 here: counting (`counts`).
 """
 
@@ -19,11 +19,11 @@ _GROUP = ("operator", "conditions", "groups")
 
 
 class Translation(NamedTuple):
-    """A filter in SQL, or why there is none.
+    """A filter in SQL, or the reason why it cannot be translated.
 
     Attributes:
-        sql: the test in both forms; None where the filter cannot be translated.
-        reason: why not; None where it can.
+        sql: the test in both forms; None if the filter cannot be translated.
+        reason: why not; None if it can.
     """
 
     sql: Sql | None
@@ -38,12 +38,12 @@ def translate(
     unknown: Mapping[str, str] | None = None,
     custom: Any = custom_field,
 ) -> Translation:
-    """The test that an audience puts to a row of `contacts`.
+    """Translate an audience's filter to a test of a row of `contacts`.
 
     Args:
         filter_json: the filter as the API sent it.
-        as_of: what `within` counts back from: when the contacts were read.
-        source_lists: ids of the lists that it draws from; None or none: all.
+        as_of: the time from which `within` counts back: when the contacts were read.
+        source_lists: ids of the audience's lists; None or empty for all.
         unknown: columns of contacts that cannot be used, each with the reason.
         custom: the SQL of a custom field's text, by the field's name.
     """
@@ -82,7 +82,7 @@ _TOO_DEEP = f"groups nested more than {MOST_DEPTH} deep"
 
 
 def _see_that_bounded(group: Any) -> None:
-    """Count before translating: what nests without end must not fill the memory, or the stack."""
+    """Check the size before the translation: a very deep filter must not fill the memory or the stack."""
     level, conditions = [group], 0
     for _ in range(MOST_DEPTH):
         conditions += sum(len(_list(one, "conditions")) for one in level)
@@ -131,7 +131,7 @@ def _parts(group: Mapping[str, Any], context: Context, lists: Sequence[int]) -> 
 
 
 def _on_list(condition: Mapping[str, Any], sql: Sql, lists: Sequence[int]) -> Sql:
-    """A condition that names a list is met by the contact of that list, so it is one that is drawn from."""
+    """Limit a condition to the contact of its list, which must be one of the audience's lists."""
     on = condition.get("list_id", condition.get("listId"))
     if on is None:
         return sql

@@ -1,4 +1,4 @@
-"""What a publish keeps of campaigns: the counts of audiences, who of them has opted out, and settings for the marts.
+"""Publishes figures of campaigns: counts of audiences, opted-out contacts in them, and settings for the marts.
 
 What does not belong here: counting (`counts`), and what filters mean (`filters`).
 """
@@ -49,20 +49,20 @@ WHERE active AND EXISTS (
 )
 """
 _MOST_SQL = 500_000
-"""Characters of the tests that are put in one statement."""
+"""Most characters of the tests in one statement."""
 _AT_ONCE = 50
-"""Audiences that are put to opted-out contacts in one statement."""
+"""Audiences that one statement tests with opted-out contacts."""
 
 
 def note_campaigns(
     connection: duckdb.DuckDBPyConnection, settings: Settings, published: Collection[str]
 ) -> None:
-    """Count what the published datasets change; the views must be there.
+    """Count again the figures that the published datasets change; the views must exist.
 
     Args:
         connection: of a warehouse that is being written.
         settings: see `Settings`.
-        published: datasets that have just been published; none where only events came.
+        published: datasets that were just published; empty if only events came.
     """
     _note_settings(connection, settings)
     audiences = [Audience(*row) for row in connection.execute(_AUDIENCES).fetchall()]
@@ -83,7 +83,7 @@ def _note_settings(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
 def _contacts(
     connection: duckdb.DuckDBPyConnection, settings: Settings
 ) -> tuple[datetime | None, dict[str, str]]:
-    """When the contacts were read, and which of their columns say nothing."""
+    """Return when the contacts were read, and which of their columns cannot be used."""
     query = (
         "SELECT max(synced_at), count(last_revenue_at) = 0 AND count(*) FILTER (conversion_count > 0) > 0 "
         "FROM main.contacts"
@@ -134,13 +134,13 @@ def _row(audience: Audience, as_of: datetime) -> dict[str, Any]:
 
 
 def _nobody(audience: Audience, as_of: datetime) -> dict[str, Any]:
-    """The row of an audience that can have nobody in it: nothing has to be counted."""
+    """Return the row of an audience that is always empty, without counting."""
     nobody = dict.fromkeys(("people", "people_wide", "people_with_inactive"), 0)
     return {**_row(audience, as_of), **nobody, "in_pairs": True}
 
 
 def _passes(counted: Sequence[tuple[Audience, int]]) -> Iterator[Sequence[Audience]]:
-    """The audiences of each reading of contacts: as many as fit, and as can be planned in bounded memory."""
+    """Yield the audiences of each pass over contacts: as many as fit and can be planned in bounded memory."""
     some: list[Audience] = []
     size = 0
     for audience, characters in counted:
@@ -211,7 +211,7 @@ def _note_opted_out(
     as_of: datetime | None,
     unknown: dict[str, str],
 ) -> None:
-    """Who of the audiences of running schedules opted out, as events report; few people, so each is looked at."""
+    """Store the contacts in audiences of running schedules that opted out, as events report; these are few."""
     connection.execute("DELETE FROM sync.audience_opted_out")
     if as_of is None or not connection.execute("FROM main.webhook_events LIMIT 1").fetchall():
         return
@@ -226,7 +226,7 @@ def _note_opted_out(
 
 
 def _opted_out_of(audience: Audience, as_of: datetime, unknown: dict[str, str]) -> str:
-    """The opted-out contacts of an audience, as SQL with its id as the parameter."""
+    """Return a query for the opted-out contacts of an audience, with its id as the parameter."""
     by_filter, widely, by_lists = (literal(basis) for basis in BASES)
     sql = audience.test(as_of, unknown).sql
     who = "SELECT ?::VARCHAR AS audience_id, phone_number, list_id"

@@ -1,4 +1,4 @@
-"""How many segments a message takes, as SQL macros: `marts.sms_as_sent`, `sms_encoding`, `sms_units`, `sms_segments`.
+"""Counts the segments of a message, as SQL macros: `marts.sms_as_sent`, `sms_encoding`, `sms_units`, `sms_segments`.
 
 The alphabet is the default one of 3GPP TS 23.038 (GSM 03.38), section 6.2.1, and its extension, section 6.2.1.1.
 The sizes of segments are those of TS 23.040, section 9.2.3.24.1; the vendor has them in /guides/message-segments.
@@ -12,7 +12,7 @@ from schemas.derived.tables import literal
 
 LINK_CHARACTERS = 23
 COMPLIANCE_CHARACTERS = 34
-"""Of the text that is added to each message; both by /api-reference/v2/creatives/get-creative."""
+"""Characters of the compliance text that is added to each message (/api-reference/v2/creatives/get-creative)."""
 
 BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -95,7 +95,7 @@ def _by_encoding(gsm: str, ucs: str) -> str:
 
 
 def _letters(double: str) -> str:
-    """Every character as `a`, and one of two units as `be`."""
+    """Return SQL that replaces every character by `a`, or by `be` if it has two units."""
     single = f"regexp_replace(text, {literal(f'[^{double}]')}, 'a', 'g')"
     return f"regexp_replace({single}, '[^a]', 'be', 'g')"
 
@@ -105,5 +105,5 @@ def _parts(units: int) -> str:
 
 
 def _class(characters: str) -> str:
-    """Characters as the inside of a class of RE2: each by its number, so that none means anything."""
+    """Return characters for an RE2 character class, each by its number, so that none is special."""
     return "".join(rf"\x{{{ord(character):X}}}" for character in characters)

@@ -1,7 +1,7 @@
-"""The warehouse's declarations for other tools: a dbt project. Nothing of the data is read.
+"""Exports the warehouse's declarations for other tools, as a dbt project, without reading data.
 
-declarations ─▶ dbt (the files' contents), yaml_text ─▶ folder (written where nobody else changed them)
+declarations ─▶ dbt (the files' contents), yaml_text ─▶ folder (written if no one else changed the files)
 
-Three modules, since one tool is all there is: another gets a module beside `dbt`. What does not belong here: which
-tables analysts read (`schemas.derived.catalog`).
+There is only one tool so far; another tool gets a module next to `dbt`. What does not belong here: which tables
+analysts read (`schemas.derived.catalog`).
 """

@@ -22,18 +22,18 @@ _SCHEMAS = {
     "marts": "Views for analysts over all of these.",
 }
 _DATABASE = "warehouse"
-"""What the warehouse is called where it is attached."""
+"""Name of the attached warehouse."""
 
 _WARN = {"severity": "warn"}
 _OURS = ("imports", "sync", "quarantine", "marts")
-"""Schemas whose values are made here, so that another one is a fault; in `main` they are the account's."""
+"""Schemas with our own values, so that an unknown value is a fault; the values in `main` are the account's."""
 
 
 def dbt_project(warehouse: Path) -> dict[str, str]:
-    """The files of the project, each by its path within the folder.
+    """Return the files of the project by their paths within the folder.
 
     Args:
-        warehouse: what the profile opens where TRACKLY_WAREHOUSE is not set.
+        warehouse: the file that the profile opens if TRACKLY_WAREHOUSE is not set.
     """
     found = tables()
     sources = {
@@ -136,7 +136,7 @@ def _unique_key(*columns: str) -> dict[str, Any]:
 
 
 def _in_jinja(text: str) -> str:
-    """A text inside of quotes within a Jinja expression."""
+    """Return a text for use inside quotes within a Jinja expression."""
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 

@@ -1,7 +1,7 @@
-"""Generated files in a folder of the user's: written all or none, and nobody's work is overwritten.
+"""Writes generated files into the user's folder: all or none, without overwriting other people's work.
 
-The folder keeps a list of what was generated, `.trackly-sync.json`, with a digest of each file: a file that is still
-as it was written may be replaced. What does not belong here: what the files say.
+The folder keeps a list of what was generated, `.trackly-sync.json`, with a digest of each file: an unchanged file may
+be replaced. What does not belong here: the contents of files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +18,15 @@ _FOLDER = "the folder that was given"
 
 
 def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = False) -> list[Path]:
-    """Write files that were generated, in place of those that were generated before.
+    """Write generated files, replacing those of an earlier call.
 
     Args:
         folder: made if it is not there.
         contents: by path within the folder.
-        force: whether files are overwritten that were changed since, or are not ours.
+        force: whether to overwrite files that were changed, or are not ours.
 
     Returns:
-        The files that were new or other than before.
+        The files that are new or have changed.
 
     Raises:
         UsageError: a file that is not ours, or was changed, is in the way; nothing was written.
@@ -55,12 +55,12 @@ def _write(folder: Path, files: Mapping[str, bytes], mode: int) -> None:
 def _refuse_foreign(
     folder: Path, present: Mapping[str, str | None], ours: Sequence[Mapping[str, str]]
 ) -> None:
-    """Refuse to overwrite what somebody else wrote or changed.
+    """Refuse to overwrite files that someone else wrote or changed.
 
     Args:
         folder: where the files go.
-        present: by path, the digest of what is there; None where nothing is.
-        ours: by path, digests of what may be replaced.
+        present: by path, the digest of the existing file; None without a file.
+        ours: by path, digests of files that may be replaced.
 
     Raises:
         UsageError: a file is in the way.
@@ -76,7 +76,7 @@ def _refuse_foreign(
 
 
 def _check_folders(folders: Iterable[Path]) -> None:
-    """Refuse what is no folder where one has to be."""
+    """Refuse a path that must be a folder but is not."""
     for one in sorted(folders):
         if one.is_symlink() and not one.exists():
             raise UsageError(
@@ -87,7 +87,7 @@ def _check_folders(folders: Iterable[Path]) -> None:
 
 
 def _written(folder: Path) -> dict[str, str]:
-    """The digests of what was generated before, by path; a list that cannot be read counts as none."""
+    """Return the digests of files generated before, by path; empty if the list cannot be read."""
     path = folder / LIST
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
@@ -96,7 +96,7 @@ def _written(folder: Path) -> dict[str, str]:
 
 
 def _digest_of(path: Path) -> str | None:
-    """Of what is in the way; None where nothing is."""
+    """Return the digest of an existing file; None without a file."""
     if path.is_symlink() or path.is_dir():
         return "other"
     try:
@@ -110,7 +110,7 @@ def _digest(content: bytes) -> str:
 
 
 def _make_folders(top: Path, folder: Path, mode: int) -> None:
-    """Make a folder and those above it down from the top, for whom the user's files are for."""
+    """Make a folder and its parents below the top, with the mode of the user's files."""
     with storage_errors("make", folder, _FOLDER):
         for one in (*reversed([above for above in folder.parents if above.is_relative_to(top)]), folder):
             if not one.exists():

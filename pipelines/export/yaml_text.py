@@ -1,6 +1,6 @@
-"""Plain data as YAML: block style, every text quoted as in JSON, which is YAML too.
+"""Writes plain data as YAML: block style, with every text quoted as in JSON, which is valid YAML.
 
-What does not belong here: reading YAML, and what the data is.
+What does not belong here: reading YAML, and the meaning of the data.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NOT_TEXTS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-"""Words that are no texts in YAML where they are not quoted."""
+"""Words that are not texts in YAML unless they are quoted."""
 
 
 def yaml_text(value: Mapping[str, Any]) -> str:

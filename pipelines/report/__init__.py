@@ -6,4 +6,4 @@ What does not belong here: marts, which the queries read (`pipelines.warehouse.m
 """
 
 PAGE = "report.html"
-"""What the page is called in the data directory, where nobody says otherwise."""
+"""Default name of the page in the data directory."""

@@ -1,4 +1,4 @@
-"""How amounts are shown: with the decimals of their currency (ISO 4217), and never as minus nought.
+"""Shows amounts with the decimals of their currency (ISO 4217), and never as minus zero.
 
 What does not belong here: how amounts are stored (`schemas.values.money`), and short figures at axes (`charts`).
 """
@@ -17,17 +17,17 @@ _DECIMALS = {
 }
 _DECIMALS_OF = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
 _USUAL = 2
-"""Of all other currencies, also where the settings name none."""
+"""Decimals of all other currencies, also if the settings name none."""
 
 _ACCOUNTS_CURRENCY = "account currency"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What figures are in.
+    """The unit of figures.
 
     Attributes:
-        name: as it stands at a chart or a column.
+        name: shown at a chart or a column.
         decimals: how many digits follow the point.
     """
 
@@ -39,7 +39,7 @@ class Unit:
         return NOT_KNOWN if number is None else f"{number:z,.{self.decimals}f}"
 
     def shown_each(self, number: Number | None) -> str:
-        """An amount per contact or click, which is small: one digit more than the currency has."""
+        """An amount per contact or click, with one digit more than the currency has, since it is small."""
         return NOT_KNOWN if number is None else f"{number:z,.{self.decimals + 1}f}"
 
 
@@ -47,6 +47,6 @@ def money(currency: str | None) -> Unit:
     """The unit of amounts.
 
     Args:
-        currency: its code in capitals; None where the settings do not name it.
+        currency: its code in capitals; None if the settings do not name it.
     """
     return Unit(currency or _ACCOUNTS_CURRENCY, _DECIMALS_OF.get(currency or "", _USUAL))

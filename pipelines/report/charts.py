@@ -1,4 +1,4 @@
-"""The charts, drawn by pygal as SVG that stands in the page: no script, no style of its own, colours by the page.
+"""Charts as SVG in the page, drawn with pygal: no script and no own style; the page sets the colours.
 
 pygal marks the parts of a chart with classes; `page.css` says how those look in light, in dark and on paper. Series
 are numbered, so that a colour is tied to a series by its place. What does not belong here: where figures come from.
@@ -20,35 +20,35 @@ from pipelines.report.amounts import Number, Unit
 
 _WIDTH = 460
 _FONT = 17
-"""The largest that `page.css` shows, on a phone: labels have the room for it everywhere."""
+"""Largest font size in `page.css`, on a phone; labels have room for it everywhere."""
 
 _SMALL, _SMALL_FONT = 280, 13
 """Small drawings have the same size on every screen."""
 
 _LETTER = 0.62
-"""How wide a letter is at most on average, as a part of its height."""
+"""Largest average width of a letter, as a part of its height."""
 
 _APART = 8
-"""How far labels are from each other."""
+"""Distance between labels."""
 
 _CENTRED = 7
-"""Up to how many bars the label of the last one fits in the middle below it; of more, it ends there."""
+"""Most bars for which the last label fits centred below its bar; with more bars, the label ends there."""
 
 _SIZES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 _LARGEST = 0.9995e15
-"""From here on there is no sign."""
+"""From this number on there is no sign for the size."""
 
 _ROUNDS_UP = 0.9995
 """From this share of a size on, three digits would be 1e+03 of the size below."""
 
 _NAME = 18
-"""How many letters the name of a bar has room for."""
+"""Letters that fit in the name of a bar."""
 
 _WIDE = "MWmw@%"
-"""Letters that take more room, beside those of East Asia."""
+"""Wide letters, in addition to those of East Asia."""
 
 MOST_PERIODS = {"day": 63, "month": 36}
-"""How many bars there are at most, by what they stand for: the last of them."""
+"""Most bars by period; the latest periods are shown."""
 
 _SHORT = 3 * 86_400
 """Seconds below which an axis of time needs the hour."""
@@ -58,7 +58,7 @@ _NOTHING = "nothing"
 
 
 def _short(number: Number) -> str:
-    """A number as an axis has room for it."""
+    """Return a number in a short form for an axis."""
     figure = float(number)
     if abs(figure) >= _LARGEST:
         return f"{figure:.2g}".replace("e+", "e")
@@ -69,14 +69,14 @@ def _short(number: Number) -> str:
 
 
 def _cut(name: str) -> str:
-    """A name as the side of a chart has room for it; letters of East Asia take twice the room."""
+    """Return a name cut to the space at the side of a chart; East Asian letters count twice."""
     if len(name) + _wide(name) <= _NAME:
         return name
     return next(name[:end] for end in range(_NAME, -1, -1) if end + _wide(name[:end]) < _NAME) + "…"
 
 
 def _wide(name: str) -> int:
-    """How many letters take about twice the room of others."""
+    """Return how many letters of a text are about twice as wide as others."""
     return sum(letter in _WIDE or unicodedata.east_asian_width(letter) in "FW" for letter in name)
 
 
@@ -101,16 +101,16 @@ _STEPS = 4
 """Into how many steps an axis of figures is divided, at the least half and at the most one more."""
 
 _WIDEST = 6
-"""A bar takes at most this part of the drawing: one alone would fill it."""
+"""Largest part of the drawing for one bar, since a single bar would fill it."""
 
 
 def _ticks(lowest: float, highest: float, *, counts: bool) -> list[float]:
-    """Round figures at an axis, zero among them, from about the lowest to above the highest.
+    """Return round figures for an axis, including zero, from about the lowest to above the highest.
 
     Args:
         lowest: the smallest figure, at most zero.
         highest: the largest one, at least zero.
-        counts: figures are counted, so none is between two.
+        counts: whether figures are counts, so that ticks are whole numbers.
     """
     least = (highest - lowest) / _STEPS or 1
     size = 10.0 ** math.floor(math.log10(least))
@@ -123,7 +123,7 @@ def _ticks(lowest: float, highest: float, *, counts: bool) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart and what its colours mean.
+    """A chart and the meaning of its colours.
 
     Attributes:
         name: what it shows.
@@ -208,7 +208,7 @@ def bars(
 
 
 def _step(labels: Sequence[str], *, is_centred: bool) -> int:
-    """Of how many labels of periods one is shown, so that they do not run into each other."""
+    """Return the step between shown labels of periods, so that labels do not overlap."""
     letter = _LETTER * _FONT
     wide = len(labels[-1]) * letter
     # the figures at the side are of up to four letters
@@ -273,7 +273,7 @@ def _stacked(
 
 
 def _bounds(series: Mapping[str, Sequence[Number]]) -> tuple[float, float]:
-    """How far bars reach below zero and above it."""
+    """Return how far bars reach below and above zero."""
     places = [[float(number) for number in numbers] for numbers in zip(*series.values(), strict=True)]
     below = [sum(number for number in numbers if number < 0) for numbers in places]
     above = [sum(number for number in numbers if number > 0) for numbers in places]
@@ -294,12 +294,12 @@ def _drawn(name: str, chart: Any) -> str:
 
 
 def _inside(ends: Sequence[str], root: Any, shift: float = 0) -> Any:
-    """Labels at the ends of an axis stay inside, so that they do not run into the drawing next to this one.
+    """Keep labels at the ends of an axis inside the drawing, away from the next drawing.
 
     Args:
         ends: first, last, or both.
         root: the drawing.
-        shift: how far to the right of its place the last one ends, in the drawing's units.
+        shift: how far right of its place the last label ends, in the drawing's units.
     """
     for axis in root.iter():
         if axis.get("class") == "axis x":
@@ -311,7 +311,7 @@ def _inside(ends: Sequence[str], root: Any, shift: float = 0) -> Any:
 
 
 def _bare(name: str, root: Any) -> Any:
-    """Leave the drawing: what pygal adds for scripts goes, values become titles that a browser shows by itself."""
+    """Remove pygal's parts for scripts from a drawing, and turn values into titles that a browser shows."""
     root.attrib.pop("id", None)
     root.set("role", "img")
     root.set("aria-label", name)
@@ -329,5 +329,8 @@ def _bare(name: str, root: Any) -> Any:
 
 
 def _is_for_scripts(node: Any) -> bool:
-    """Titles are, too: of the drawing, and of labels at bars, where they are places in pygal's own units."""
+    """Whether a node is only for scripts.
+
+    This includes titles of the drawing, and of labels at bars, which hold positions.
+    """
     return node.tag in ("defs", "desc", "title", etree.Comment) or "tooltip-overlay" in node.get("class", "")

@@ -1,7 +1,7 @@
-"""What the report shows: one query per figure, in `queries/<name>.sql`, over the marts where there is one.
+"""The report's figures: one query each, in `queries/<name>.sql`, over a mart if there is one.
 
-Queries give counts, sums and names, never rows of contacts or history: a page travels further than a warehouse.
-What does not belong here: how figures look (`charts`, `page.html`).
+Queries give counts, sums and names, never rows of contacts or history, since a page may be sent to other people. What
+does not belong here: how figures look (`charts`, `page.html`).
 """
 
 from collections.abc import Iterator
@@ -39,12 +39,12 @@ CREATE TEMP MACRO last_periods(grain, earliest, latest) AS CAST(
     END AS DATE[]
 )
 """
-"""All periods of a chart, whether anything happened in them or not: an axis of time has no gaps."""
+"""All periods of a chart, also those without rows, so that the time axis has no gaps."""
 
 
 @contextmanager
 def _opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse; before the first pull and push one in memory, with nothing in its tables."""
+    """Yield the warehouse; before the first pull and push, an empty one in memory."""
     if is_there(warehouse):
         with reading(warehouse) as connection:
             refuse_newer(connection)
@@ -57,7 +57,7 @@ def _opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def figures(warehouse: Path) -> dict[str, list[Row]]:
-    """The rows of each query by its name, all of one state of the warehouse.
+    """Return the rows of each query by its name, all from one state of the warehouse.
 
     Raises:
         StorageError: it cannot be read, or it is of another version.
@@ -66,7 +66,7 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
         connection.execute(f"CREATE TEMP MACRO common_reason(outcome, reason) AS {COMMON_REASON}")
         connection.execute(_LAST_PERIODS)
-        # orders that matter are asked for; to keep others takes memory
+        # queries state the orders that matter; keeping other orders takes memory
         connection.execute(
             f"SET memory_limit = '{duckdb_memory.REPORT}'; SET preserve_insertion_order = false"
         )

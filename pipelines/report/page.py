@@ -1,4 +1,4 @@
-"""The page: figures, charts, runs and what needs attention, put into `templates/page.html`.
+"""Builds the page from figures, charts, runs and notes with `templates/page.html`.
 
 What does not belong here: queries (`queries/`), and how a chart is drawn (`charts`).
 """
@@ -33,12 +33,12 @@ _CONTACTS = Unit("contacts")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page says of itself.
+    """Facts about the page itself.
 
     Attributes:
         now: when the figures were read.
-        currency: what amounts are in; None where the settings do not name it.
-        ledger_lost: whether history was pushed that the ledger does not know.
+        currency: of amounts; None if the settings do not name it.
+        ledger_lost: whether history was pushed that the ledger does not have.
     """
 
     now: datetime
@@ -58,14 +58,14 @@ def page(
     notes: Sequence[str],
     shown: Shown,
 ) -> str:
-    """The page as HTML; it loads nothing from anywhere.
+    """Return the page as HTML, which loads nothing.
 
     Args:
         found: the rows of each query, by its name.
         runs: the latest runs, newest first.
         last: the newest record of each activity, by activity.
         notes: sentences on what needs attention.
-        shown: when they were read, and the currency.
+        shown: when the figures were read, and the currency.
     """
     template = _environment(shown.money).get_template("page.html")
     return template.render(
@@ -92,7 +92,7 @@ def page(
 
 @cache
 def _environment(unit: Unit) -> jinja2.Environment:
-    """The templates with what they write amounts in; to compile them takes longer than to fill them in."""
+    """Return the templates with the unit of amounts; cached, since compiling them takes longer than filling them."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -116,13 +116,13 @@ def _environment(unit: Unit) -> jinja2.Environment:
 
 
 def _of_campaigns(findings: Sequence[Row]) -> list[str]:
-    """What the table of campaigns has in red needs attention, though `status` does not look for it."""
+    """Return notes for the errors in the table of campaigns, which `status` does not show."""
     errors = sum(row["findings"] for row in findings if row["severity"] == "error")
     return [f"{plural(errors, 'error')} in creatives and schedules: trackly-sync lint"] if errors else []
 
 
 def _charts(found: Mapping[str, Sequence[Row]], unit: Unit) -> dict[str, list[Chart]]:
-    """By the part of the page that they stand in."""
+    """Return the charts by part of the page."""
     return {
         "rows": list(_rows(found["rows_over_time"])),
         "revenue": _revenue(found["revenue"], unit, events=found["totals"][0]["events"]),
@@ -136,13 +136,13 @@ def _rows(rows: Sequence[Row]) -> list[Chart]:
     points: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
     for row in rows:
         points[row["dataset"]].append((row["pulled_at"], row["rows"]))
-    # what was always the same is a figure, and stands in the table
+    # counts that never changed are only in the table
     changed = [name for name in PULLED if len({number for _, number in points[name]}) > 1]
     return [line(f"Rows of {name}", Unit("rows"), points[name]) for name in changed]
 
 
 def _revenue(rows: Sequence[Row], unit: Unit, *, events: bool) -> list[Chart]:
-    """By day, and by month where that says more; the account's events have imported revenue in them."""
+    """Return charts of revenue by day, and by month if useful; the account's events include imported revenue."""
     drawn = []
     for basis in ("event",) if events else ("change", "imported"):
         for grain, least in (("day", 1), ("month", 3)):
@@ -220,12 +220,12 @@ def _outcomes(rows: Sequence[Row]) -> list[Chart]:
 
 
 def _by_worth(rows: Sequence[Row]) -> list[Row]:
-    """The outcomes that revenue of the current input has, in their order."""
+    """Return the outcomes of revenue in the current input, in their order."""
     return sorted(rows, key=lambda row: list(OUTCOMES).index(row["outcome"]))
 
 
 def _progress(rows: Sequence[Row], unit: Unit) -> list[Chart]:
-    """Charts of the same periods one under the other: of sends and clicks the number, of revenue the amount."""
+    """Return charts of the same periods below each other: numbers of sends and clicks, amounts of revenue."""
     if not rows:
         return []
     grain, periods = rows[0]["grain"], sorted({row["period"] for row in rows})

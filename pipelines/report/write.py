@@ -1,4 +1,4 @@
-"""The report as a file: read, put together, written completely or not at all."""
+"""Writes the report as a file, completely or not at all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,20 +17,20 @@ _RUNS_SHOWN = 15
 def write_report(
     settings: Settings, path: Path, notes: Sequence[str], mode: int = 0o600, *, ledger_lost: bool = False
 ) -> int:
-    """Write the page about the settings' data directory; its size in bytes.
+    """Write the page about the settings' data directory; return its size in bytes.
 
     Args:
         settings: which data directory.
         path: the file, replaced if it is there.
         notes: sentences on what needs attention.
         mode: of the file.
-        ledger_lost: whether history was pushed that the ledger does not know.
+        ledger_lost: whether history was pushed that the ledger does not have.
 
     Raises:
         StorageError: the warehouse cannot be read, or the file cannot be written.
     """
     found = figures(settings.warehouse)
-    # not from sync.runs: what failed since the last publish is on record only here
+    # not from sync.runs: failures since the last publish are only in these records
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     last = last_of_each(settings.data_dir)
     shown = Shown(datetime.now(UTC), settings.currency, ledger_lost)

@@ -80,8 +80,7 @@ def is_like_setting(name: str) -> bool:
 
 
 def blank() -> list[str]:
-    """Return the settings of `PRIVATE` that are given without a value, for example from a secret that could not be
-    read.
+    """Return the settings of `PRIVATE` that are given without a value, as by a secret that cannot be read.
 
     Raises:
         OSError, UnicodeDecodeError: .env cannot be read.
