@@ -1,31 +1,26 @@
-"""The conditions that alert, judged from plain figures; the same for the webhook, `status` and Dagster's checks.
+"""Checks the alert conditions from plain figures; the webhook, `status` and Dagster's checks share them.
 
-    stale:<dataset>      what the warehouse holds is older than TRACKLY_ALERT_STALE_HOURS
-    damaged:warehouse    the warehouse cannot be read
-    damaged:runs         a run's record cannot be read
-    damaged:pushes       the ledger, or what else pushes have on record, cannot be read
-    failed:<activity>    an activity failed or was killed when it last ran; as a publish that the shrink guard stopped
-    unfinished:<verb>    a pull or a push ended early, and what it did not reach was not done since; noted where a
-                         person has stopped it
-    unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
-    source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
-    missing:reconcile    the contacts' totals hold less than was accepted
-    still_twice:revenue  what was acknowledged as perhaps there twice still is: noted (`still_twice`)
-    rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
-    in_doubt:<dataset>   rows were sent and it is unknown whether they arrived (`pipelines.push.audit.alerts`)
-    silent:webhooks      contacts are sent to, and no event reports it: Trackly pauses endpoints without notice
-    stopped:webhooks     the receiver of events does not run, or cannot store them
-    refused:webhooks     every request so far was refused for its signature
-    unread:webhooks      events of the last days had a right signature and could not be read
-    damaged:webhooks     the queue of events cannot be read
-    low:disk             fewer bytes are free than a run needs (`storage.needed_space`)
-    empty:data           nothing was ever pulled or pushed with this data directory
-    behind:warehouse     it lacks outcomes that the ledger has (`pipelines.push.audit.publish.behind`)
-    lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
-    by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`)
-    differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)
-    twice:reconcile      a reconciliation found revenue perhaps there twice (`pipelines.push.audit.found_twice`)
-    twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
+    stale:<dataset>      the published snapshot is older than TRACKLY_ALERT_STALE_HOURS damaged:warehouse    the
+    warehouse cannot be read damaged:runs         a run's record cannot be read damaged:pushes       the ledger, or
+    another record of pushes, cannot be read failed:<activity>    an activity failed or was killed when it last ran;
+    or the shrink guard stopped a publish unfinished:<verb>    a pull or a push ended early, and its remaining work
+    was not done since; noted if a person has stopped it unserved:<dataset>   the dataset is published, but the
+    account did not serve it at the last pull source:revenue       revenue comes from another source than before, or
+    will (see `source_note`) missing:reconcile    the contacts' totals hold less than was accepted still_twice:revenue
+    revenue acknowledged as perhaps there twice still is: noted (`still_twice`) rejected:<dataset>   a larger share of
+    the history was rejected than TRACKLY_ALERT_REJECTED_SHARE in_doubt:<dataset>   rows were sent and it is unknown
+    whether they arrived (`pipelines.push.audit.alerts`) silent:webhooks      contacts are sent to, and no
+    event reports it: Trackly pauses endpoints without notice stopped:webhooks     the receiver of events does not
+        run, or cannot store them refused:webhooks     every request so far was refused for its signature
+        unread:webhooks events of the last days had a right signature and could not be read damaged:webhooks     the
+        queue of events cannot be read low:disk             fewer bytes are free than a run needs
+        (`storage.needed_space`) empty:data nothing was ever pulled or pushed with this data directory
+        behind:warehouse     the warehouse lacks outcomes of the ledger (`pipelines.push.audit.publish.behind`)
+        lost:ledger          the ledger lacks rows that were pushed (`pipelines.push.audit.lost_ledger.detect`)
+        by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`) differs:<dataset>
+        rows differ from what was sent (`pipelines.push.audit.alerts`) twice:reconcile      a reconciliation found
+        revenue perhaps there twice (`pipelines.push.audit.found_twice`) twice:revenue revenue turned up after it was
+        called absent (`pipelines.push.audit.late_revenue`)
 
 What does not belong here: reading anything, and sending messages (`notify`).
 """
@@ -47,26 +42,26 @@ from pipelines.webhooks.queue.state import Received
 from schemas.own_tables.sync import Manifest, RunRecord, source_note
 
 _ALIVE = timedelta(minutes=10)
-"""A receiver shows every half minute that it can store events; without that for so long it cannot."""
+"""Time without a sign of life after which a receiver counts as stopped; it gives one every half minute."""
 
 
 _WITHOUT_COMPARISON = {
     "nothing_to_compare": "nothing was accepted yet",
     "ledger_lost": "not all that was accepted could be compared",
 }
-"""Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile` gives them."""
+"""Verdicts of `push.audit.reconcile` that compared nothing, or not everything."""
 
 _PATH = re.compile(r"\S*/\S+")
 
 _WRONG = ("failed", "killed")
-"""How what somebody should know of may have ended; what a person stopped is not among it."""
+"""Statuses of activities that alert; a stop by a person does not."""
 
 _BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
-"""Activities that a person waits for, who has seen how they ended."""
+"""Activities that a person runs and watches, so that their failure needs no alert."""
 
 
 class Counts(Protocol):
-    """What is asked of a push's outcomes."""
+    """The figures of a push's outcomes that conditions need."""
 
     @property
     def rows_in(self) -> int: ...  # noqa: D102 - as in `Outcomes`
@@ -79,13 +74,13 @@ class Condition:
     """One thing that can be wrong.
 
     Attributes:
-        name: kind and subject, as "stale:contacts"; stays the same from one evaluation to the next.
-        firing: whether it is wrong now.
-        text: how it is, in one line, without personal data.
-        remedy: what to do about it.
-        figures: what the judgement rests on.
-        since: from when on it has been wrong, as far as that is known: an instant in ISO 8601; None otherwise.
-        noted: whether `status` names it although it is not wrong.
+        name: kind and subject, such as "stale:contacts"; constant between evaluations.
+        firing: whether it alerts now.
+        text: the state, in one line, without personal data.
+        remedy: what to do.
+        figures: the figures behind the decision.
+        since: when the problem began, if known: an instant in ISO 8601; None otherwise.
+        noted: whether `status` names it although it does not alert.
     """
 
     name: str
@@ -98,7 +93,7 @@ class Condition:
 
 
 def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetime) -> list[Condition]:
-    """How old the datasets in the warehouse are; nothing is stale before the first pull.
+    """Check the age of published datasets; no dataset is stale before the first pull.
 
     Args:
         settings: the limits.
@@ -119,7 +114,7 @@ def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetim
 
 
 def of_warehouse(damage: TracklySyncError | None, *, is_there: bool = True) -> Condition:
-    """Whether the warehouse can be read; where it cannot, nothing else about it can be judged."""
+    """Check that the warehouse can be read; otherwise no other condition about it can be checked."""
     if damage:
         return Condition("damaged:warehouse", True, damage.message.rstrip("."), damage.remedy)
     text = "the warehouse can be read" if is_there else "there is no warehouse yet"
@@ -127,12 +122,12 @@ def of_warehouse(damage: TracklySyncError | None, *, is_there: bool = True) -> C
 
 
 def of_readable(name: str, what: str, damage: TracklySyncError | None) -> Condition:
-    """Whether what other conditions are judged by can be read; those that it takes are not judged then.
+    """Check that the data of other conditions can be read; otherwise these conditions are not checked.
 
     Args:
         name: of the condition, after `damaged:`.
-        what: the same for people, in the plural.
-        damage: why it cannot.
+        what: the data for people, in the plural.
+        damage: why it cannot be read.
     """
     if damage:
         return Condition(f"damaged:{name}", True, damage.message.rstrip("."), damage.remedy)
@@ -140,10 +135,10 @@ def of_readable(name: str, what: str, damage: TracklySyncError | None) -> Condit
 
 
 def of_disk(settings: Settings) -> Condition:
-    """Whether there is room for a run, its record and a new warehouse; `doctor` goes by the same bound.
+    """Check the free space for a run, its record and a new warehouse; `doctor` uses the same limit.
 
     Raises:
-        StorageError: the disk cannot be looked at.
+        StorageError: the free space cannot be read.
     """
     free, needed = free_space(settings.data_dir), needed_space(settings.warehouse)
     firing = free < needed
@@ -154,14 +149,14 @@ def of_disk(settings: Settings) -> Condition:
 
 
 def of_data(settings: Settings, *, any_run: bool) -> Condition:
-    """Whether there is anything to judge: a data directory without any run may be the wrong one."""
+    """Check that there was a run: a data directory without any run may be the wrong one."""
     text = "there are runs" if any_run else f"nothing was ever pulled or pushed with {settings.data_dir}"
     remedy = "Run: trackly-sync pull; or set TRACKLY_DATA_DIR to the directory that holds the data"
     return Condition("empty:data", not any_run, text, "" if any_run else remedy)
 
 
 def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
-    """How each activity ended when it last ran, and what the last reconciliation found.
+    """Check how each activity ended when it last ran, and the findings of the last reconciliation.
 
     Args:
         last: the newest record of each activity.
@@ -193,9 +188,9 @@ def _of_reconciliation(record: RunRecord) -> Condition:
 
 
 def _failures(failed: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
-    """What failed, by its cause: parts of a run that failed for one reason, such as a full disk, have one text.
+    """Return failures by cause: activities of a run that failed for one reason, such as a full disk, have one text.
 
-    It is named by what was asked for where that is known: which part stopped first is chance.
+    The text names the run's command if known, since it is chance which activity failed first.
     """
     by_cause: dict[tuple[str, str], list[RunRecord]] = {}
     for record in sorted(failed, key=lambda record: record.finished_at or record.started_at):
@@ -213,13 +208,13 @@ def _failure(what: str, record: RunRecord) -> str:
 
 
 def _cause(record: RunRecord) -> tuple[str, str]:
-    """The run, and what went wrong in it, whichever file or path of the API it was about."""
+    """Return the run and its error without the file or API path."""
     why = record.asked or record.activity if record.status == "killed" else record.error
     return record.run, _PATH.sub("", why or "")
 
 
 def of_source(published: Mapping[str, Manifest]) -> list[Condition]:
-    """Whether revenue comes from another source than before: until events are served again, or the next pull of them.
+    """Check whether the source of revenue has changed; this lasts until events are served again, or are pulled next.
 
     Args:
         published: by dataset, the manifest of the published snapshot.
@@ -242,7 +237,7 @@ def of_source(published: Mapping[str, Manifest]) -> list[Condition]:
 
 
 def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) -> list[Condition]:
-    """Whether what is published was left out by the last pull; one that was never published is only a notice.
+    """Check whether the last pull left out a published dataset; a dataset that was never published is only a notice.
 
     Args:
         published: by dataset, the manifest of the published snapshot.
@@ -269,13 +264,13 @@ def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) ->
 def of_webhooks(
     settings: Settings, received: Received | None, last_sent_at: datetime | None, now: datetime
 ) -> list[Condition]:
-    """Whether events arrive, as it looks from outside of the receiver; nothing is wrong where there never was one.
+    """Check from the receiver's records that events arrive; without a receiver there is no problem.
 
     Args:
         settings: see `Settings`.
-        received: what the receiver has left on record.
+        received: the receiver's figures.
         last_sent_at: when a contact was last sent to, by the last pull; aware.
-        now: the time of the question.
+        now: the current time.
     """
     if received is None:
         return []
@@ -323,7 +318,7 @@ def _refused(received: Received) -> Condition:
 
 
 def of_unread(unread: int) -> Condition:
-    """Whether signed events of the last seven days do not say what they are."""
+    """Check for signed events of the last seven days that could not be read."""
     text = (
         f"{plural(unread, 'signed webhook event')} of the last 7 days could not be read"
         if unread
@@ -334,7 +329,7 @@ def of_unread(unread: int) -> Condition:
 
 
 def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condition]:
-    """What became of the current history input."""
+    """Check the outcomes of the current history input."""
     limit = settings.alert_rejected_share
     found = []
     for name, counts in outcomes.items():

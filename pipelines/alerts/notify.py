@@ -1,10 +1,10 @@
-"""What was reported, kept in `alerts.json` of the data directory, and reporting what has changed since.
+"""Reports changed conditions to the webhook, and keeps the reported state in `alerts.json` of the data directory.
 
-A message that did not arrive is not on record, so the next evaluation sends it again; after a failure the endpoint is
-left alone for some minutes, so that a dead one costs a run seconds at most. A message is sent also where the record
-cannot be written: this process knows what it sent, and the next one sends it again.
+A message that did not arrive is not recorded, so the next evaluation sends it again. After a failure the endpoint is
+not tried for some minutes, so that an endpoint that is down costs a run only seconds. A message is sent also if the
+record cannot be written: this process remembers it, and the next one sends it again.
 
-What does not belong here: what alerts.
+What does not belong here: the conditions.
 """
 
 import logging
@@ -26,16 +26,16 @@ from pipelines.storage import private_folder, storage_errors, write_durably
 from pipelines.text.sanitize import for_slack
 
 LEFT_ALONE = timedelta(minutes=5)
-"""How long an endpoint that failed is not tried again by a run."""
+"""Time after a failure in which runs do not try the endpoint again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Reported(msgspec.Struct):
-    """What was reported and not taken back.
+    """The reported conditions that have not ended.
 
     Attributes:
-        firing: since when which condition is wrong, by name.
+        firing: the beginning of each condition, by name.
         failed_at: when the endpoint last failed, if it has not worked since.
     """
 
@@ -44,7 +44,7 @@ class Reported(msgspec.Struct):
 
 
 def reported(data_dir: Path) -> Reported:
-    """What is on record as reported, or known to this process where the disk refused it.
+    """Return the recorded state, or the state of this process if the disk refused the record.
 
     Raises:
         StorageError: the record cannot be read.
@@ -61,12 +61,12 @@ def reported(data_dir: Path) -> Reported:
 
 
 def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool = False) -> None:
-    """Tell the webhook which conditions have begun or ceased since it was last reported; does nothing without one.
+    """Report conditions that have begun or ended since the last report; do nothing without a webhook.
 
     Args:
-        settings: the webhook, and where the record of what was reported lies.
-        conditions: those that were judged; what is not among them stays as it was reported.
-        patient: try also an endpoint that has just failed.
+        settings: the webhook, and the data directory with the record.
+        conditions: the checked conditions; others stay as reported.
+        patient: whether to try an endpoint that has just failed.
 
     Raises:
         StorageError: the record cannot be read.
@@ -87,7 +87,7 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
 
 
 def _is_locked(path: Path, stack: ExitStack) -> bool:
-    """Whether no other process is sending; where the disk takes no lock, none can be kept out."""
+    """Lock the record against other processes; return True also if the disk allows no lock."""
     from filelock import FileLock, Timeout  # noqa: PLC0415 - only where alerts are sent
 
     try:
@@ -102,7 +102,7 @@ def _is_locked(path: Path, stack: ExitStack) -> bool:
 
 
 def try_out(webhook: str) -> str:
-    """Send a message that says it is a test; returns why it did not arrive, or ""."""
+    """Send a test message; return why it did not arrive, or ""."""
     text = "Trackly Sync: this is a test; alerts arrive here."
     return post(webhook, {"text": text, "source": "trackly-sync", "alerts": []})
 
@@ -137,9 +137,9 @@ def _remember(path: Path, record: Reported, changed: dict[str, Condition], failu
 
 
 def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]:
-    """What Slack and those that take its messages show is `text`; the rest is for programs.
+    """Build the message: Slack and compatible services show `text`; the rest is for programs.
 
-    Parts of one pull that failed for one reason have a condition each, and one sentence.
+    Activities of one pull that failed for one reason have a condition each, but share one sentence.
     """
     alerts = [
         {

@@ -1,6 +1,6 @@
-"""What the last reconciliation found still there of revenue that was acknowledged as perhaps there twice.
+"""Revenue acknowledged as perhaps there twice that the last reconciliation still found.
 
-What does not belong here: comparing (`push.audit.reconcile`), what nobody has acknowledged yet
+What does not belong here: comparing (`push.audit.reconcile`), findings not acknowledged yet
 (`push.audit.found_twice`), and alarms (`push.audit.late_revenue`).
 """
 
@@ -22,7 +22,7 @@ STILL_TWICE_REMEDY = (
 
 
 def still_twice_text(figures: Mapping[str, Any]) -> str:
-    """What was found of revenue that was acknowledged, in one line; "" for nothing.
+    """Return the acknowledged revenue that was found, in one line; "" for none.
 
     Args:
         figures: contacts, amount and or_other, as `StillTwice.figures` has them.
@@ -44,7 +44,7 @@ def still_twice_text(figures: Mapping[str, Any]) -> str:
 
 
 def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
-    """By the last reconciliation; one of an earlier version lacks figures.
+    """Return the condition by the last reconciliation; one of an earlier version has no figures.
 
     Args:
         last: the newest record of each activity.
@@ -57,7 +57,7 @@ def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
 
 
 def _still_twice(record: RunRecord, figures: Mapping[str, Any]) -> Condition:
-    """It does not alert: a person has decided, and may have been right."""
+    """Build the condition, which does not alert: a person has decided, and may have been right."""
     found = figures.get("still_twice", {})
     is_there = bool(found.get("contacts"))
     text = still_twice_text(found) or "nothing that was acknowledged as perhaps there twice is still there"

@@ -1,6 +1,6 @@
-"""Whether pulls and pushes that ended early have left something to be done, as conditions.
+"""Conditions about the remaining work of pulls and pushes that ended early.
 
-What does not belong here: what they left (`run_records.unfinished`), and what failed (`conditions.of_runs`).
+What does not belong here: the remaining work (`run_records.unfinished`), and failures (`conditions.of_runs`).
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from schemas.own_tables.sync import Manifest
 
 
 def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list[Condition]:
-    """Of pulls and of pushes, whether some were killed, stopped or failed and nobody has done it since.
+    """Check for pulls and pushes that were killed, stopped or failed and were not repeated since.
 
-    What a person has stopped by Ctrl-C or in Dagster does not alert: `status` names it, and nobody else.
+    A run that a person stopped by Ctrl-C or in Dagster does not alert; only `status` names it.
 
-    Of pushes only where there is a history: a sync without any has nothing to push, whatever it did not reach.
+    Pushes are checked only if there is a history: a sync without history has nothing to push.
 
     Args:
         settings: where everything lies.
@@ -31,7 +31,7 @@ def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list
 
 
 def _has_history(settings: Settings) -> bool:
-    """Whether there may be something to push; of a folder that cannot be looked at a push says why."""
+    """Whether there may be history to push; also if the folder cannot be read, since a push reports the reason."""
     try:
         return any(settings.history.iterdir())
     except (FileNotFoundError, NotADirectoryError):

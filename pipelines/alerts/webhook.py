@@ -1,7 +1,8 @@
-"""One JSON message to one URL, within a few seconds or not at all.
+"""Sends one JSON message to one URL within a few seconds, or gives up.
 
-It is sent on a thread that is not waited for beyond the limit: a host name that is slow to resolve would hold up a
-run otherwise. The URL is a secret and is in no message. What does not belong here: the text, and sending it.
+A thread sends the message, and the caller waits for it only up to the limit; otherwise a slow name resolution would
+delay a run. The URL is a secret and is in no message. What does not belong here: the text, and the HTTP request
+(`trackly.post_elsewhere`).
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 POST_SECONDS = 3.0
-"""The longest that a message may take."""
+"""Longest time for a message."""
 
 
 def post(url: str, content: Mapping[str, Any]) -> str:
@@ -18,10 +19,10 @@ def post(url: str, content: Mapping[str, Any]) -> str:
 
     Args:
         url: http or https.
-        content: what is sent as JSON.
+        content: the JSON content.
 
     Returns:
-        Why it did not arrive, in a few words without the URL; "" where it did. A message that took too long may
+        Why the message did not arrive, in a few words without the URL; "" if it did. A message that took too long may
         have arrived.
     """
     from pipelines.trackly.post_elsewhere import post_json  # noqa: PLC0415 - status and others send none

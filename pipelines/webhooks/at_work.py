@@ -1,4 +1,4 @@
-"""That a receiver is at work on a data directory, for whoever is about to empty it; several may be.
+"""Shows that receivers are running on a data directory, so that no command empties it.
 
 What does not belong here: whether events arrive (`queue.state`).
 """
@@ -15,7 +15,7 @@ _LOCK = ".webhooks.lock"
 
 @contextmanager
 def at_work(data_dir: Path) -> Iterator[None]:
-    """Show it for the length of a block; the system lets go of it when the process ends, however it ends.
+    """Mark a receiver as running during a block; the system removes the lock whenever the process ends.
 
     Raises:
         StorageError: the disk refused.
@@ -30,7 +30,7 @@ def at_work(data_dir: Path) -> Iterator[None]:
 
 
 def is_at_work(data_dir: Path) -> bool:
-    """Whether a receiver is.
+    """Whether a receiver is running.
 
     Raises:
         StorageError: that cannot be known.

@@ -1,6 +1,6 @@
-"""A request that somebody has captured, as a file: HTTP as text, or JSON of its headers and body (inspectors, HAR).
+"""Reads a captured request from a file: HTTP as text, or JSON with headers and body (inspectors, HAR).
 
-What does not belong here: what its signature is (`signature`).
+What does not belong here: its signature (`signature`).
 """
 
 import binascii
@@ -22,7 +22,7 @@ _MOST_BYTES = 32 * 2**20
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _ARROW_END = re.compile(rb"^> ?\r?\n", re.MULTILINE)
 _ARROW = re.compile(rb"^> ?", re.MULTILINE)
-"""What `curl -v` and some proxies write in front of each line of a head."""
+"""The prefix of each header line in the output of `curl -v` and some proxies."""
 
 _DEEPEST = 8
 _EXPECTED = (
@@ -36,8 +36,8 @@ class Captured:
     """A captured request.
 
     Attributes:
-        headers: by name in small letters.
-        bodies: what the body may have been: as it is there, and without a line end that an editor added.
+        headers: by name in lower case.
+        bodies: the possible bodies: as in the file, and without a line end that an editor may have added.
     """
 
     headers: Mapping[str, str]
@@ -45,7 +45,7 @@ class Captured:
 
     @property
     def signature(self) -> str:
-        """Its signature; "" where it has none."""
+        """Its signature; "" if it has none."""
         return self.headers.get(HEADER.lower(), "")
 
 
@@ -53,7 +53,7 @@ def read_captured(path: Path) -> Captured:
     """Read a captured request.
 
     Raises:
-        UsageError: the file holds none.
+        UsageError: the file holds no request.
     """
     if not path.is_file():
         raise UsageError(f"{path} is no file.", "Name a file that holds a captured request.")
@@ -77,7 +77,7 @@ def _from_json(content: bytes) -> Captured | None:
 
 
 def _requests(given: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """Objects with headers, wherever inspectors and HAR have them."""
+    """Yield objects with headers, from all places where inspectors and HAR have them."""
     if isinstance(given, dict) and isinstance(given.get("headers"), dict | list):
         yield given
     elif isinstance(given, dict | list) and depth < _DEEPEST:
@@ -86,7 +86,7 @@ def _requests(given: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _bodies(request: dict[str, Any]) -> Iterator[bytes]:
-    """What a body may have been; one that was decoded for showing may have been written in several ways."""
+    """Yield the possible bodies; a body that was decoded for display may have had several forms."""
     if isinstance(raw := request.get("raw"), str) and (whole := _from_base64(raw)):  # ngrok: head and body
         found = _from_http(whole)
         yield from found.bodies if found else (whole,)
@@ -98,7 +98,7 @@ def _bodies(request: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _written(body: Any, *, is_coded: bool) -> Iterator[bytes]:
-    """The ways in which a body may have been written before an inspector kept it."""
+    """Yield the forms in which a body may have been sent before an inspector stored it."""
     if not isinstance(body, str):
         yield msgspec.json.encode(body)
         yield json.dumps(body).encode()
@@ -116,7 +116,7 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _headers(given: Any) -> dict[str, str]:
-    """Headers as an object, or as a list of objects with name and value."""
+    """Return headers from an object, or from a list of objects with name and value."""
     if isinstance(given, list):
         given = {one.get("name", ""): one.get("value", "") for one in given if isinstance(one, dict)}
     pairs = given.items() if isinstance(given, dict) else ()
@@ -137,7 +137,7 @@ def _from_http(content: bytes) -> Captured | None:
 
 
 def _bodies_after(headers: Mapping[str, str], rest: bytes) -> Iterator[bytes]:
-    """What the body behind a head may have been."""
+    """Yield the possible bodies after the headers."""
     size = headers.get("content-length", "")
     if size.isascii() and size.isdigit() and 0 < int(size) <= len(rest):
         yield rest[: int(size)]
@@ -148,7 +148,7 @@ def _bodies_after(headers: Mapping[str, str], rest: bytes) -> Iterator[bytes]:
 
 
 def _unchunked(rest: bytes) -> bytes | None:
-    """The body out of its chunks; None where they are no longer there."""
+    """Return the body of a chunked transfer; None if the chunk sizes are missing."""
     parts: list[bytes] = []
     while found := re.match(rb"\s*([0-9A-Fa-f]{1,7})(?:;[^\n]*)?\r?\n", rest):
         size = int(found[1], 16)

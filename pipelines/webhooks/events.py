@@ -1,8 +1,7 @@
-"""Bodies as rows of webhook_events, and what of a body is kept at all.
+"""Turns bodies into rows of webhook_events, and decides which part of a body is kept.
 
-Nothing in a body is trusted: whatever it is, there is at least one row, and what could not be read stands in
-`problem`. What does not belong here: where bodies wait (`queue`), and the table
-(`pipelines.warehouse.webhook_events`).
+No body is trusted: every body gives at least one row, and `problem` names the parts that could not be read. What does
+not belong here: storing bodies (`queue`), and the table (`pipelines.warehouse.webhook_events`).
 """
 
 import codecs
@@ -33,29 +32,32 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-"""Escapes in JSON, one after the other: a pair that is one character, half of one, or any other."""
+"""Escapes in JSON: a pair for one character, half of a pair, or any other escape."""
 
 _NAMES = {"event": frozenset({*EVENTS, "opt_out"}), "status": frozenset({*STATUSES, "failed"})}
-"""Known names, by field; `failed` is the reports' word, which no event is documented to have."""
+"""Known names, by field; `failed` is a word of reports, not documented for events."""
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)
-"""ValueError: it is no UTF-8, or a number has digits without end."""
+"""ValueError: the body is not UTF-8, or a number has too many digits."""
 _LEFT_OUT = "the body could not be searched for phone numbers, so nothing of it was kept"
 
 
 def digest_of(body: bytes, privacy: Privacy) -> str:
-    """What distinguishes a body; keyed where phones are, which could be tried out against a plain digest."""
+    """Return a digest of a body.
+
+    A keyed one if phones are hashed, since numbers could be tried out against a plain digest.
+    """
     if privacy.key is None:
         return sha256(body).hexdigest()
     return f"hmac:{hmac.digest(privacy.key, body, 'sha256').hex()}"
 
 
 def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
-    """What is kept of a body, and in which form: all of it, or all but what the settings keep out.
+    """Return the form in which a body is kept, and its bytes: complete, or without data that the settings exclude.
 
-    Where phones are hashed a body that is no JSON is kept with all that could be a number hashed.
+    If phones are hashed, a body that is not JSON is kept with all possible numbers hashed.
     """
     if privacy.key is None and not privacy.drop_custom_fields:
         return AS_IT_CAME, body
@@ -68,16 +70,16 @@ def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
 
 
 def reduced(stored: StoredBody) -> bytes:
-    """What stays of a body when the time of raw bodies is over: what was read in it."""
+    """Return the part of a body that is kept after the raw body's time: the fields that were read."""
     return msgspec.json.encode(_read_all(stored))
 
 
 def rows_of(stored: StoredBody, privacy: Privacy) -> list[dict[str, Any]]:
-    """The rows of a body, one for each event in it, with instants as aware times.
+    """Return the rows of a body, one per event, with instants as aware times.
 
     Args:
-        stored: out of the queue, as another version or other settings may have left it.
-        privacy: as set now.
+        stored: from the queue, perhaps stored by another version or with other settings.
+        privacy: of the current settings.
     """
     if stored.form == AS_IT_CAME and privacy.key is not None:  # it came before the setting
         form, body = kept_of(stored.body, privacy)
@@ -96,7 +98,7 @@ def rows_of(stored: StoredBody, privacy: Privacy) -> list[dict[str, Any]]:
 
 
 def _row(fields: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
-    """What was read in an event, as it is published."""
+    """Return the row to publish for an event."""
     fields = fields | {name: _known(fields[name], names) for name, names in _NAMES.items()}
     hashed = {name: _hashed(fields[name], privacy) for name in _PHONES}
     hashed["keyword"] = None if fields["keyword"] is None else privacy.numbers(fields["keyword"])
@@ -108,13 +110,13 @@ def _row(fields: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
 
 
 def _known(name: str | None, names: frozenset[str]) -> str | None:
-    """A known name, however it is written; others stay as they came."""
+    """Return a known name for any spelling of it; other names unchanged."""
     plain = (name or "").strip().lower()
     return plain if plain in names else name
 
 
 def _happening(fields: Mapping[str, Any]) -> str | None:
-    """Digest of what distinguishes one happening from another; None where the event does not say of what it is."""
+    """Return a digest that tells happenings apart; None if the event does not name its subject."""
     subject = fields["message_id"] or fields["phone_number"] or fields["to"]
     if subject is None or fields["event"] is None:
         return None
@@ -124,7 +126,7 @@ def _happening(fields: Mapping[str, Any]) -> str | None:
 
 
 def _read_all(stored: StoredBody) -> list[dict[str, Any]]:
-    """What is read in the events of a body: at least one, whatever it is."""
+    """Read the events of a body: at least one, whatever the body is."""
     if stored.form == REDUCED:
         found: list[dict[str, Any]] = msgspec.json.decode(stored.body)
         return [_nothing("") | fields for fields in found]
@@ -132,7 +134,7 @@ def _read_all(stored: StoredBody) -> list[dict[str, Any]]:
         return [_nothing(_LEFT_OUT)]
     try:
         text = _text_of(stored.body)
-        msgspec.json.decode(text)  # all of it, deeper than the lines below look
+        msgspec.json.decode(text)  # check the complete text, deeper than the code below
         events = _elements(text)
     except _BROKEN:
         return [_nothing("the body is no JSON")]
@@ -140,7 +142,7 @@ def _read_all(stored: StoredBody) -> list[dict[str, Any]]:
 
 
 def _read(event: bytes) -> dict[str, Any]:
-    """An event's documented fields as texts, beside `extra` and `problem`."""
+    """Return an event's documented fields as texts, and `extra` and `problem`."""
     try:
         given = _fields.decode(event)
     except _BROKEN:
@@ -168,7 +170,7 @@ def _is_time(text: str | None) -> bool:
 
 
 def _as_text(raw: msgspec.Raw) -> tuple[bool, str | None]:
-    """Whether a field is a text, a number or null, and the text: of a number as it is written."""
+    """Return whether a field is a text, a number or null, and its text; a number's as it is written."""
     value = msgspec.json.decode(raw)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return True, bytes(raw).decode()
@@ -180,24 +182,24 @@ def _nothing(problem: str) -> dict[str, Any]:
 
 
 def _text_of(body: bytes) -> bytes:
-    """A body as UTF-8 that can be decoded: halves of a character, as a cut emoji leaves them, are replaced."""
+    """Return a body as decodable UTF-8; halves of a character, as from a cut emoji, are replaced."""
     text = _utf8_of(body).removeprefix(codecs.BOM_UTF8).strip().decode(errors="replace").encode()
     return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], text)
 
 
 def _utf8_of(body: bytes) -> bytes:
-    """A body that is marked as UTF-16 as UTF-8, and any other as it is."""
+    """Return a body marked as UTF-16 as UTF-8; any other unchanged."""
     is_utf16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return body.decode("utf-16", errors="replace").encode() if is_utf16 else body
 
 
 def _elements(text: bytes) -> list[bytes]:
-    """The events in a body, which holds one as a rule."""
+    """Return the events of a body, usually one."""
     return [bytes(raw) for raw in _array.decode(text)] if text.startswith(b"[") else [text]
 
 
 def _filtered(event: bytes, privacy: Privacy) -> bytes:
-    """An event without what is not to be kept; the list's own number is the account's, and stays."""
+    """Return an event without data that may not be kept; the list's own number is kept."""
     try:
         given = _fields.decode(event)
     except _BROKEN:
@@ -218,11 +220,11 @@ def _filtered(event: bytes, privacy: Privacy) -> bytes:
 
 
 def _kept_field(name: str, raw: msgspec.Raw, own: str, privacy: Privacy) -> bytes:
-    """What is kept of a field where phones are hashed, as JSON."""
+    """Return the kept form of a field as JSON, if phones are hashed."""
     value = msgspec.json.decode(raw)
     if value is None or (name in _NO_PHONES and isinstance(value, str | int)):
         if name == "timestamp" and isinstance(value, str) and parse_instant(value.strip()) is None:
-            return msgspec.json.encode(privacy.numbers(value, own))  # no time, so what it is is unknown
+            return msgspec.json.encode(privacy.numbers(value, own))  # not a time, so its meaning is unknown
         return bytes(raw)
     if name in _PHONES:
         return msgspec.json.encode(_hashed(value if isinstance(value, str) else bytes(raw).decode(), privacy))

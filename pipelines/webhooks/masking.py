@@ -1,6 +1,6 @@
-"""Bodies without what could be phone numbers, where those are hashed: in fields that the contract does not know.
+"""Hashes possible phone numbers in bodies, in fields that the contract does not know.
 
-What does not belong here: the fields that it knows (`events`), and how a number is hashed (`pipelines.privacy`).
+What does not belong here: known fields (`events`), and how a number is hashed (`pipelines.privacy`).
 """
 
 import re
@@ -13,12 +13,12 @@ _ASCII_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])")
 
 
 def without_numbers(value: Any, privacy: Privacy, own: str = "") -> Any:
-    """A decoded value in which every text and integer that could be a number is hashed; times stay.
+    """Return a decoded value with every text and integer hashed that could be a phone number; times stay.
 
     Args:
-        value: out of JSON.
-        privacy: hashes, or keeps all.
-        own: the account's own number, which stays.
+        value: from JSON.
+        privacy: hashes, or keeps everything.
+        own: the account's own number, which is kept.
     """
     if isinstance(value, dict):
         return {
@@ -36,7 +36,7 @@ def without_numbers(value: Any, privacy: Privacy, own: str = "") -> Any:
 
 
 def text_without_numbers(body: bytes, privacy: Privacy) -> bytes:
-    """The same of a body of no known form, as UTF-8; bytes that are none are written as escapes."""
+    """Return a body of unknown form with such numbers hashed, as UTF-8; invalid bytes are escaped."""
     text = _ASCII_ESCAPE.sub(lambda found: chr(int(found[1], 16)), body.decode(errors="backslashreplace"))
     return privacy.numbers(text).encode()
 

@@ -1,4 +1,4 @@
-"""Raw bodies of events go after TRACKLY_WEBHOOK_KEEP_DAYS; what was read in them stays.
+"""Deletes raw bodies of events after TRACKLY_WEBHOOK_KEEP_DAYS; the fields that were read are kept.
 
 It runs with every publish of events. What does not belong here: records of runs (`pipelines.run_records.pruning`).
 """
@@ -13,7 +13,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def prune_bodies(store: Store, settings: Settings) -> None:
-    """Let raw bodies go whose time is over.
+    """Delete raw bodies whose time is over.
 
     Raises:
         StorageError: the queue refused.

@@ -1,8 +1,8 @@
-"""Running the receiver: its server, the writer, a sign of life, and the publish of every minute; and how it stops.
+"""Runs the receiver: its server, the writer, signs of life, a publish every minute, and a clean stop.
 
-On SIGTERM or Ctrl-C no connection is accepted any more, requests that are under way are answered, what waits is
-written, and published once more. A second signal ends it at once; what was answered with 2xx is on the disk then too.
-What does not belong here: what is answered (`receive`), and how events are published, which is handed in.
+On SIGTERM or Ctrl-C, the receiver accepts no more connections, answers requests under way, writes waiting events, and
+publishes once more. A second signal ends it immediately; every event that was answered with 2xx is on the disk then
+too. What does not belong here: the answers (`receive`), and how events are published (the caller passes a function).
 """
 
 import asyncio
@@ -33,22 +33,22 @@ _BEAT_SECONDS = 30.0
 _DRAIN_SECONDS = 30
 _BACKLOG = 512
 _FIRST_HANDED = 3
-"""The file that sd_listen_fds(3) counts from."""
+"""The first file descriptor of sd_listen_fds(3)."""
 
 _WORK_SHARE = 10
-"""A publish that takes long is not made more often than that it takes a tenth of the time."""
+"""Publishing may take at most this part of the time; slow publishes are made less often."""
 
 HEAD_SECONDS = 20.0
 MOST_CONNECTIONS = 512
-"""Fewer than the files that a process may have open by default, which are 1,024."""
+"""Below the default limit of open files, 1,024."""
 
 _log = logging.getLogger(__name__)
 
 
 class Protocol(H11Protocol):
-    """uvicorn's, with two bounds that it has not: on connections, and on the time of a head.
+    """uvicorn's protocol with two additional limits: on connections, and on the time for a request's head.
 
-    A connection is closed when the head of a request is not there in time.
+    A connection is closed if the head of a request does not arrive in time.
     """
 
     head_seconds = HEAD_SECONDS
@@ -73,7 +73,7 @@ class Protocol(H11Protocol):
         self._let_be()
 
     def _watch(self) -> None:
-        """Begin to wait for a head, or end that when it is there."""
+        """Start the time limit for a head, or stop it when the head is there."""
         if self.conn.their_state is not h11.IDLE:
             self._let_be()
         elif self._head is None:
@@ -92,31 +92,31 @@ class Protocol(H11Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often things are done, in seconds."""
+    """Intervals, in seconds."""
 
     publish: float = PUBLISH_SECONDS
     beat: float = _BEAT_SECONDS
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which leaves signals to us."""
+    """uvicorn's server without its signal handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 
 def listen(settings: Settings, host: str, port: int) -> socket.socket:
-    """A listening socket; or the one that systemd has handed over.
+    """Return a listening socket, or the one that systemd has passed.
 
     Args:
         settings: whether there is a secret.
-        host: name or number of the address.
-        port: 0 for any that is free.
+        host: host name or address.
+        port: 0 for any free port.
 
     Raises:
-        SettingsError: without a secret, everybody beyond this machine could make events up.
+        SettingsError: there is no secret, and the host is beyond loopback, so that anyone could forge events.
         UsageError: the address cannot be used.
     """
     handed = _handed_over()
@@ -141,7 +141,7 @@ def listen(settings: Settings, host: str, port: int) -> socket.socket:
 
 
 def _handed_over() -> socket.socket | None:
-    """The socket that systemd listens on for us, while we are started again; None as a rule."""
+    """Return the socket that systemd holds open across restarts; usually None."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
     return socket.socket(fileno=_FIRST_HANDED)
@@ -170,9 +170,9 @@ def serve(
     Args:
         settings: see `Settings`.
         listener: from `listen`.
-        publish: brings what is new into the warehouse.
-        rhythm: how often.
-        begun: called with what stops it, once it serves, for whoever is not in the main thread.
+        publish: publishes new events into the warehouse.
+        rhythm: intervals.
+        begun: called with a function that stops the server, once it serves, for callers in other threads.
 
     Raises:
         StorageError: the queue cannot be opened.
@@ -187,7 +187,7 @@ def serve(
             listener.close()
             writer.close()
         _once(publish)
-        with suppress(StorageError):  # the disk is full: there is no room for this either
+        with suppress(StorageError):  # on a full disk, this cannot be written either
             store.beat(serving=False)
 
 
@@ -235,7 +235,7 @@ def _config(app: Receiver) -> uvicorn.Config:
         http=Protocol,
         ws="none",
         lifespan="off",
-        log_level="critical",  # what it warns of quotes nothing, but every port scan would
+        log_level="critical",  # its warnings quote nothing, but every port scan would cause some
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -254,7 +254,7 @@ async def _publish(publish: Callable[[], object], seconds: float) -> None:
 
 
 def _once(publish: Callable[[], object]) -> None:
-    """Publish; what goes wrong is logged, and receiving goes on: the events are in the queue."""
+    """Publish; log errors and continue, since the events are in the queue."""
     try:
         publish()
     except TracklySyncError as error:
@@ -264,7 +264,7 @@ def _once(publish: Callable[[], object]) -> None:
 
 
 async def _beat(writer: Writer, seconds: float) -> None:
-    """Show from time to time that events can be stored; who looks from outside sees when that ends."""
+    """Give regular signs of life that events can be stored, for other processes."""
     while True:
         await asyncio.sleep(seconds)
         with suppress(QueueFull, StorageError):  # logged by the writer

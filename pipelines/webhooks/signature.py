@@ -1,7 +1,7 @@
-"""Signatures of events: HMAC-SHA256 over the raw body, in the form that the settings say.
+"""Signatures of events: HMAC-SHA256 over the raw body, in the form of the settings.
 
-The vendor documents the header and the algorithm, not the form; `forms_of` tries which one a captured request has.
-What does not belong here: requests, and what is answered to them (`receive`).
+The vendor documents the header and the algorithm, not the form; `forms_of` finds the form of a captured request. What
+does not belong here: requests and answers (`receive`).
 """
 
 import base64
@@ -21,11 +21,11 @@ _SIGNATURES = re.compile(rf"(?:{_HEX.pattern}|{_BASE64.pattern})$")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a signature is written.
+    """The form of a signature.
 
     Attributes:
         encoding: hex or base64.
-        prefix: what stands in front of it.
+        prefix: the text before the signature.
     """
 
     encoding: str = "hex"
@@ -33,11 +33,11 @@ class Form:
 
     @classmethod
     def of(cls, settings: Settings) -> "Form":
-        """As the settings say."""
+        """Build the form of the settings."""
         return cls(settings.webhook_encoding, settings.webhook_prefix)
 
     def digest(self, signature: str) -> bytes | None:
-        """The bytes of a signature in this form; None where it has another."""
+        """Return the bytes of a signature in this form; None if it has another form."""
         if not signature.startswith(self.prefix):
             return None
         text = signature[len(self.prefix) :]
@@ -51,9 +51,9 @@ class Found:
     """A form that fits a captured request.
 
     Attributes:
-        form: how the signature is written.
-        key: the text of the secret, or what it was decoded from: "hex" or "base64".
-        signed: what was signed: "body", or "<header's value>.body".
+        form: the form of the signature.
+        key: "text" if the secret is used as it is, or the encoding it was decoded from: "hex" or "base64".
+        signed: the signed data: "body", or "<header's value>.body".
     """
 
     form: Form
@@ -67,13 +67,13 @@ class Found:
 
 
 def is_right(body: bytes, signatures: Sequence[str], secrets: Sequence[bytes], form: Form) -> bool:
-    """Whether one of the signatures is that of the body, by one of the secrets; in constant time for each.
+    """Whether one of the signatures fits the body with one of the secrets; each comparison takes constant time.
 
     Args:
-        body: as it came.
+        body: the raw body.
         signatures: the values of the header.
-        secrets: those in force.
-        form: how signatures are written.
+        secrets: the current secrets.
+        form: the form of signatures.
     """
     given = [found for text in signatures if (found := form.digest(text.strip())) is not None]
     wanted = [hmac.digest(secret, body, "sha256") for secret in secrets]
@@ -83,13 +83,13 @@ def is_right(body: bytes, signatures: Sequence[str], secrets: Sequence[bytes], f
 def forms_of(
     body: bytes, signature: str, secrets: Sequence[bytes], stamps: Sequence[str] = ()
 ) -> Found | None:
-    """The form of a captured request's signature; None where none is known that fits.
+    """Return the form of a captured request's signature; None if no known form fits.
 
     Args:
-        body: as it came.
+        body: the raw body.
         signature: the header's value.
-        secrets: those in force.
-        stamps: values of other headers, which may have been signed in front of the body.
+        secrets: the current secrets.
+        stamps: values of other headers that may be signed before the body.
     """
     for form in _written(signature.strip()):
         given = form.digest(signature.strip())
@@ -104,7 +104,7 @@ def forms_of(
 
 
 def _written(signature: str) -> Iterator[Form]:
-    """The forms that a text may be of: its end is the signature, and what stands before is the prefix."""
+    """Yield the possible forms of a text: its end is the signature, the rest is the prefix."""
     if found := _SIGNATURES.search(signature):
         for encoding, pattern in (("hex", _HEX), ("base64", _BASE64)):
             for start in range(found.start(), len(signature)):
@@ -113,7 +113,7 @@ def _written(signature: str) -> Iterator[Form]:
 
 
 def _keys(secrets: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Each secret as it is, and as what it may be an encoding of."""
+    """Yield each secret as text, and decoded if it may be an encoding."""
     for secret in secrets:
         yield "text", secret
         text = secret.decode(errors="replace")

@@ -1,7 +1,7 @@
-"""The queue of events on disk: what was answered with 2xx is in it.
+"""The queue of events on disk, with every event that was answered with 2xx.
 
 writer (many events, one commit) ─▶ store ─▶ tables (SQLite or PostgreSQL)
-state: what is counted, for commands that answer at once
+state: figures for commands that must start fast
 
-What does not belong here: requests (`webhooks.receive`), and what a body becomes (`webhooks.events`).
+What does not belong here: requests (`webhooks.receive`), and the contents of bodies (`webhooks.events`).
 """

@@ -1,4 +1,4 @@
-"""What a receiver has left on record, for commands that answer at once: read without SQLAlchemy where it is a file.
+"""Figures of a receiver for commands that must start fast; read without SQLAlchemy from an SQLite file.
 
 What does not belong here: anything that imports SQLAlchemy, and the bodies (`store`).
 """
@@ -15,7 +15,7 @@ VERSION = 1
 """Of the tables."""
 
 NUMBERS = ("change", "arrivals", "last_at", "beat_at", "serving", "unsigned", "wrongly_signed", "unstored")
-"""What is counted or noted, by name."""
+"""Names of the stored numbers."""
 
 REMEDIES = Remedies(
     "See that it can be reached and written to, and that there is room; what was answered with 2xx is there.",
@@ -27,13 +27,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a receiver has left on record, for who looks from outside; times are aware.
+    """A receiver's figures for other processes; times are aware.
 
     Attributes:
-        since: when the last event came; where none did, since when there is a queue.
-        bodies: how many came, repeats included.
+        since: when the last event came; without events, when the queue was made.
+        bodies: number of bodies received, repeats included.
         beat_at: when a receiver last showed that it can store events; None before that.
-        serving: whether it runs, as it recorded last: one that was killed could not.
+        serving: whether it was running when it last recorded this; a killed receiver could not record its end.
         unsigned: requests refused without a signature.
         wrongly_signed: requests refused for a wrong one.
         unstored: events that could not be stored, and were answered with 503.
@@ -49,7 +49,7 @@ class Received:
 
     @classmethod
     def of(cls, state: Mapping[str, int]) -> "Received":
-        """From the numbers of webhook_state, by name."""
+        """Build the figures from the numbers of webhook_state."""
         return cls(
             since=instant(state["last_at"] or state["queue"]),
             bodies=state["arrivals"],
@@ -60,12 +60,12 @@ class Received:
 
 
 def instant(microseconds: int) -> datetime:
-    """A time in microseconds since 1970 as an aware one."""
+    """Return a time in microseconds since 1970 as an aware datetime."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def received(settings: Settings) -> Received | None:
-    """What a receiver has left on record; None where there never was one.
+    """Return a receiver's figures; None if there never was one.
 
     Raises:
         StorageError: the queue cannot be read, or a newer program wrote it.

@@ -1,8 +1,8 @@
 """The queue of events: every body that was answered with 2xx, in SQLite (WAL) or on the ledger's PostgreSQL.
 
-Each body is there once, by its digest. Every change gets the next number of one counter, in the order of commits, so
-that whoever has seen all up to a number need not look at them again. What does not belong here: what bodies say
-(`events`), and when they are written (`writer`).
+Each body is stored once, by its digest. Every change gets the next number of one counter, in the order of commits, so
+that a reader who has seen all changes up to a number need not read them again. What does not belong here: the
+contents of bodies (`events`), and when they are written (`writer`).
 """
 
 import time
@@ -20,7 +20,7 @@ from pipelines.webhooks.queue.state import NUMBERS, REMEDIES, VERSION, Received
 from pipelines.webhooks.queue.tables import BODIES, REJECTIONS, STATE, upgrade, version_of
 
 AS_IT_CAME, FILTERED, REDUCED = 0, 1, 2
-"""Forms of a body: all of it, without phone numbers, or its fields alone after the raw body's time."""
+"""Forms of a body: complete, without phone numbers, or only its fields after the raw body's time."""
 
 REJECTIONS_KEPT = 10_000
 _BATCH_BYTES = 4_000_000
@@ -40,7 +40,7 @@ _SET = sa.text("UPDATE webhook_state SET number = :number WHERE name = :name")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request whose body is to be kept.
+    """A request whose body is kept.
 
     Attributes:
         digest: of the raw body.
@@ -84,8 +84,8 @@ class Store:
     """An open queue.
 
     Args:
-        engine: on its database.
-        where: how a person knows that.
+        engine: of its database.
+        where: the database's name for people.
     """
 
     def __init__(self, engine: sa.Engine, where: str) -> None:
@@ -97,15 +97,15 @@ class Store:
     def append(
         self, arrivals: Sequence[Arrival], rejections: Sequence[Rejection] = (), unstored: int = 0
     ) -> None:
-        """Make bodies durable, all in one commit; they are when this returns.
+        """Store bodies durably in one commit.
 
         Args:
-            arrivals: in the order in which they came.
+            arrivals: in the order of arrival.
             rejections: requests that were refused.
             unstored: how many bodies could not be stored before, and were not answered with 2xx.
 
         Raises:
-            StorageError: nothing of it is stored.
+            StorageError: nothing was stored.
         """
         with self._begin() as connection:
             last = self._next(connection, len(arrivals))
@@ -130,20 +130,20 @@ class Store:
             self._reject(connection, rejections)
 
     def beat(self, *, serving: bool) -> None:
-        """Put on record that a receiver is alive, or that it was stopped.
+        """Record that a receiver is alive, or that it was stopped.
 
         Raises:
-            StorageError: it cannot be written, and neither could an event.
+            StorageError: this cannot be written, so an event could not either.
         """
         with self._begin() as connection:
             connection.execute(_SET, {"name": "beat_at", "number": now()})
             connection.execute(_SET, {"name": "serving", "number": int(serving)})
 
     def probe(self) -> None:
-        """Find out whether there is room for an event: as much is written, and then removed.
+        """Check that there is space for an event, by writing and removing as much data.
 
         Raises:
-            StorageError: there is none.
+            StorageError: there is no space.
         """
         mine = STATE.delete().where(STATE.c.name == _PROBE)
         with self._begin() as connection:
@@ -153,32 +153,32 @@ class Store:
             connection.execute(mine)
 
     def state(self) -> dict[str, int]:
-        """What is counted, by name: `NUMBERS`."""
+        """Return the stored numbers by name: `NUMBERS`."""
         with self._begin() as connection:
             rows = connection.execute(sa.select(STATE.c.name, STATE.c.number)).all()
         return {str(name): int(number) for name, number in rows if name in NUMBERS}
 
     def received(self) -> Received:
-        """The same, for who looks from outside."""
+        """Return the receiver's figures."""
         return Received.of({**self.state(), "queue": self._made_at})
 
     def batches(self, after: int, upto: int) -> Iterator[list[StoredBody]]:
-        """Bodies by their last change, a few megabytes at a time.
+        """Yield bodies by their last change, a few megabytes at a time.
 
         Args:
-            after: changes up to this one are left out.
-            upto: later changes are left out.
+            after: skip changes up to this one.
+            upto: skip later changes.
         """
         while batch := self._some(BODIES.c.change.between(after + 1, upto), BODIES.c.change):
             yield batch
             after = batch[-1].change
 
     def reduce(self, before: int, reduced: Callable[[StoredBody], bytes]) -> int:
-        """Put the fields in place of raw bodies that first came before a time; returns how many there were.
+        """Replace raw bodies that first came before a time by their fields; return their number.
 
         Args:
             before: in microseconds since 1970.
-            reduced: makes the body that stays.
+            reduced: makes the body that is kept.
         """
         done = 0
         old = (BODIES.c.form < REDUCED) & (BODIES.c.received_at < before)
@@ -195,7 +195,7 @@ class Store:
         return done
 
     def rejections(self) -> list[Rejection]:
-        """Those that are kept, oldest first."""
+        """Return the stored rejections, oldest first."""
         with self._begin() as connection:
             found = sa.select(REJECTIONS.c.at, REJECTIONS.c.reason, REJECTIONS.c.size)
             return [Rejection(*row) for row in connection.execute(found.order_by(REJECTIONS.c.id))]
@@ -216,7 +216,10 @@ class Store:
         return found
 
     def _next(self, connection: sa.Connection, count: int) -> int:
-        """The last of so many new numbers. Its lock makes writers take turns, so that commits have their order."""
+        """Reserve numbers and return the last one.
+
+        The lock makes writers wait, so that numbers follow the order of commits.
+        """
         connection.execute(_COUNT, {"name": "change", "by": count})
         return int(connection.execute(sa.select(STATE.c.number).where(STATE.c.name == "change")).scalar_one())
 
@@ -238,13 +241,13 @@ class Store:
 
 
 def now() -> int:
-    """The time in microseconds since 1970."""
+    """Return the current time in microseconds since 1970."""
     return time.time_ns() // 1_000
 
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
-    """The queue, made or brought up to date where it has to be.
+    """Open the queue, after making or upgrading it if needed.
 
     Raises:
         StorageError: the database cannot be used, or a newer program wrote it.
@@ -263,7 +266,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 @contextmanager
 def existing_store(settings: Settings) -> Iterator[Store | None]:
-    """The queue as it is, for those who only look; None where no receiver has made one.
+    """Open the existing queue for reading; None if no receiver has made one.
 
     Raises:
         SettingsError, StorageError: as `open_store`.
@@ -285,7 +288,7 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
 def _engine(settings: Settings) -> sa.Engine:
     engine = open_engine(settings.webhook_store, durable=True)
     if engine.dialect.name == "sqlite":
-        pragmas = ["secure_delete = ON"]  # a raw body whose time is over is overwritten
+        pragmas = ["secure_delete = ON"]  # overwrite deleted raw bodies
         if settings.webhook_queue_mb:
             pragmas.append(f"max_page_count = {settings.webhook_queue_mb * _PAGES_OF_A_MB}")
 

@@ -1,7 +1,7 @@
-"""The tables of the queue of events, and their version: created, or refused where it is newer.
+"""The tables of the queue of events and their version; a newer version is refused.
 
 To change one: raise VERSION in `state`, and bring older ones up to date in `upgrade`. What does not belong here:
-what is done with them (`store`).
+reading and writing them (`store`).
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ STATE = sa.Table(
 
 
 def version_of(connection: sa.Connection) -> int | None:
-    """The version of the tables; None where there are none.
+    """Return the version of the tables; None without tables.
 
     Raises:
         StorageError: a newer program wrote them.
@@ -70,7 +70,7 @@ def upgrade(connection: sa.Connection, made_at: int) -> None:
 
     Args:
         connection: within a transaction.
-        made_at: the time, in microseconds since 1970.
+        made_at: the current time, in microseconds since 1970.
 
     Raises:
         StorageError: a newer program wrote them.
