@@ -5,6 +5,7 @@ What does not belong here: which setting has which check (`declared`), and addre
 
 import re
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -29,6 +30,16 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>.*))?")
 def stripped(value: object) -> object:
     """Strip white space: with a key, it is a common cause of 401 (/api-reference/v2/authentication)."""
     return value.strip() or None if isinstance(value, str) else value
+
+
+def folder(value: Path | None) -> Path | None:
+    """A folder below the home folder where it begins with ~, as in a shell: .env and systemd leave that as it is."""
+    try:
+        return value and value.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            "must not begin with ~ and a name that is no user's; an absolute path may hold any"
+        ) from None
 
 
 def key(value: SecretStr | None) -> SecretStr | None:

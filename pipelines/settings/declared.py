@@ -211,6 +211,7 @@ class Settings(BaseModel):
         description="Folder of node_exporter's textfile collector; metrics are written there after runs.",
     )
 
+    _expand_home = field_validator("data_dir", "history_dir", "metrics_dir")(checks.folder)
     _strip_key = field_validator("api_key", mode="before")(checks.stripped)
     _check_key = field_validator("api_key")(checks.key)
     _check_secret = field_validator("hash_phones", mode="before")(checks.long_secret)

@@ -51,6 +51,19 @@ def test_a_key_of_white_space_is_none() -> None:
         load_settings(api_key=" \n").require_key()
 
 
+@pytest.mark.parametrize("name", ["data_dir", "history_dir", "metrics_dir"])
+def test_a_folder_below_the_home_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell reads .env, and a folder called ~ is what nobody means."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".env"
+    for given, meant in {"~/a b": tmp_path / "a b", "~": tmp_path, "a~": Path("a~")}.items():
+        file.write_text(f"TRACKLY_{name.upper()}={given}\n")
+        assert getattr(load_settings(_env_file=file), name) == meant
+    file.write_text(f"TRACKLY_{name.upper()}=~no-such-user/a\n")
+    with pytest.raises(SettingsError, match=f"TRACKLY_{name.upper()} must not begin with ~"):
+        load_settings(_env_file=file)
+
+
 def test_a_rate_of_one_request_in_years_is_none() -> None:
     for value in (0, 0.001):
         assert load_settings(max_requests_per_second=value).max_requests_per_second == value
