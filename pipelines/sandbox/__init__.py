@@ -1,4 +1,4 @@
-"""A local Trackly account that speaks the same API; it shares no code with the client or the engine.
+"""A local Trackly account with the same API; it shares no code with the client or the engine.
 
 serving ─▶ faults ─▶ requests ─▶ contacts, campaigns, messages, v1 ─▶ account (the state) ─▶ replies (in pages:
 `pagination`); webhooks

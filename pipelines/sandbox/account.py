@@ -1,6 +1,6 @@
-"""The state of a local account: plain Python, which tests look at as their oracle.
+"""The state of a local account in plain Python, which tests read as their oracle.
 
-What does not belong here: HTTP (see `serving`), and what requests may do (see the folders of the resources).
+What does not belong here: HTTP (see `serving`), and the work of requests (see the folders of the resources).
 """
 
 import bisect
@@ -23,7 +23,7 @@ PRODUCTS = ("sms", "offer_management")
 
 @dataclass
 class Options:
-    """What the vendor's documentation leaves open, and what tests vary.
+    """Options for details that the vendor's documentation leaves open, and for tests.
 
     Attributes:
         partial_status: HTTP status of an import in which some records failed.
@@ -31,14 +31,15 @@ class Options:
         sends_need_contact: whether to_number must be a contact.
         revenue_events: whether GET /revenue is served.
         unserved: resources that the account does not know, by the first part of their path: 404.
-        not_enabled: resources of a product that the account does not have, likewise: 403.
+        not_enabled: resources of a product that the account does not have, in the same form: 403.
         size_counts_inactive: whether the size of an audience counts people who opted out.
         size_counts_rows: whether it counts people once for each of their lists.
-        never_is_old: whether filters take what never happened for what happened long ago.
-        created_status: HTTP status of a write that makes something.
+        never_is_old: whether filters treat a missing time as a time long ago.
+        created_status: HTTP status of a write that creates a row.
         wrapped: whether writes answer with `{success, creative: {...}}`, as the older pages show, or flat.
-        upsert_reactivates: whether POST /contacts makes somebody active who opted out; else it leaves them alone.
-        upsert_moves: whether a signup_date that is sent replaces the one of a contact that is there.
+        upsert_reactivates: whether POST /contacts makes people active who opted out; otherwise it does not change
+            them.
+        upsert_moves: whether a signup_date that is sent replaces that of an existing contact.
         large_contact_sinks_batch: whether one contact of more than 4,000 bytes refuses the whole bulk call.
         duplicate_seconds: how long the same text to the same number is held back.
     """
@@ -66,7 +67,7 @@ def _now() -> datetime:
 
 @dataclass
 class Request:
-    """One request in the log: what came and how it was answered (0: not at all)."""
+    """One request in the log, with the status of its answer (0: no answer)."""
 
     method: str
     path: str
@@ -89,24 +90,24 @@ class Account:
     revenue: list[Row] = field(default_factory=list)
     messages: dict[str, Row] = field(default_factory=dict)
     events: list[Row] = field(default_factory=list)
-    """What happened to live messages and people, whether or not a webhook reported it."""
+    """Events of live messages and people, whether or not a webhook reported them."""
     webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
     links: list[Row] = field(default_factory=list)
     consents: dict[str, Row] = field(default_factory=dict)
-    """What sign-ups gave as evidence (ip_address, url), by phone/list_id; no read shows it."""
+    """Evidence of sign-ups (ip_address, url), by phone/list_id; no read shows it."""
     opt_outs: dict[str, str] = field(default_factory=dict)
     """Why people are inactive, as far as the account knows, by phone/list_id; no read shows it."""
     validated: dict[str, float] = field(default_factory=dict)
-    """What the validation of phone numbers has cost, in dollars."""
+    """Cost of validations of phone numbers, in dollars."""
     billing: str = ""
-    """The code that paid validations are refused with (402); none where there is a payment method."""
+    """The code of refused paid validations (402); empty if there is a payment method."""
     products: set[str] = field(default_factory=lambda: set(PRODUCTS))
     domain: str | None = "lnk.example"
     """The domain of short links; None: not configured."""
     suspended: bool = False
     clock: Callable[[], datetime] = _now
-    """What time it is in the account; tests set it."""
+    """The account's clock; tests set it."""
     log: list[Request] = field(default_factory=list)
     before_request: Callable[[int, "Account"], None] | None = None
     refuse: Callable[[str, Row], tuple[str, str] | None] | None = None
@@ -118,14 +119,14 @@ class Account:
     _revenue_ids: int = 0
 
     def new_revenue_id(self) -> str:
-        """An id that no revenue event has or had."""
+        """Return an id that no revenue event has or had."""
         if not self._revenue_ids:
             self._revenue_ids = max((_number_of(row) for row in self.revenue), default=0)
         self._revenue_ids += 1
         return f"rev_{self._revenue_ids:08}"
 
     def add_contact(self, row: Row) -> None:
-        """Add a contact at the place that its signup_date gives it; of equal dates the later arrival is newer."""
+        """Add a contact in the order of signup_date; with equal dates, the later arrival is newer."""
         key = (row["phone_number"], row["list_id"])
         self.remove_contact(key)
         self._arrivals += 1
@@ -135,7 +136,7 @@ class Account:
         self._place[key] = place
 
     def remove_contact(self, key: Key) -> None:
-        """Delete a contact, if it is there."""
+        """Delete a contact, if it exists."""
         place = self._place.pop(key, None)
         if place is not None:
             del self._order[bisect.bisect_left(self._order, (*place, key))]
@@ -156,7 +157,7 @@ class Account:
         return [self._rows[key] for *_, key in reversed(self._order[first:last])]
 
     def contact_count(self) -> int:
-        """How many contacts there are."""
+        """Return the number of contacts."""
         return len(self._order)
 
     def contacts_of(self, phone: str) -> list[Row]:
@@ -166,13 +167,13 @@ class Account:
         ]
 
     def list_of(self, number: object) -> Row | None:
-        """The list with a number; deleted lists are none of the account's."""
+        """Return the list with a number, without deleted lists."""
         return next(
             (row for row in self.lists if row["phone_number"] == number and row["status"] != "deleted"), None
         )
 
     def set_active(self, row: Row, active: bool) -> None:
-        """Opt a contact in or out; the list's count follows."""
+        """Opt a contact in or out, and update the list's count."""
         if row["active"] != active:
             row["active"] = active
             for of_list in self.lists:
@@ -181,6 +182,6 @@ class Account:
 
 
 def _number_of(event: Row) -> int:
-    """The number at the end of a revenue event's id; 0 where it has none."""
+    """Return the number at the end of a revenue event's id; 0 if there is none."""
     number = str(event.get("id")).rpartition("_")[2]
     return int(number) if number.isdecimal() else 0

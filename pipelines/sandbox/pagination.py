@@ -1,6 +1,6 @@
-"""Pages of rows: what a query asks for, and what is served of it.
+"""Pages of rows: the page that a query requests, and the page that is served.
 
-`per_page` above the documented maximum is lowered to it; values that are no number take the default. What does not
+`per_page` above the documented maximum is lowered to it; values that are not numbers get the default. What does not
 belong here: which rows there are (see the folders of the resources), and pages with faults (`faults`).
 """
 
@@ -18,7 +18,7 @@ _MOST_DIGITS = 400
 
 
 def page_of(query: Mapping[str, str], resource: str) -> tuple[int, int]:
-    """Page and rows a page that a query asks for."""
+    """Return the page number and page size of a query."""
     per_page = min(_number(query.get("per_page"), DEFAULT_PER_PAGE), LARGEST_PAGE.get(resource, 100))
     return _number(query.get("page"), 1), per_page
 
@@ -37,7 +37,7 @@ def paged(resource: str, rows: list[Row], query: Mapping[str, str]) -> Reply:
 
 
 def pagination(page: int, per_page: int, total: int) -> Row:
-    """What a reply says of its place among all pages.
+    """Return the `pagination` object of a reply.
 
     Args:
         page: from 1.

@@ -1,4 +1,4 @@
-"""What replies are made of: refusals with a code, rows by status or by id, written rows.
+"""Parts of replies: refusals with a code, rows by status or by id, written rows.
 
 What does not belong here: pages of rows (`pagination`), and what a resource's rows look like (see the folders of the
 resources).
@@ -16,7 +16,7 @@ Refusal = tuple[str, str]
 MAX_RECORDS = 1000
 """Records of a bulk call."""
 MAX_NAMED_ERRORS = 100
-"""Failures that a reply names; of more it gives only the number."""
+"""Most failures that a reply names; it only counts further ones."""
 
 
 def refused(code: str, error: str, status: int = 400) -> Reply:
@@ -31,12 +31,12 @@ def refused(code: str, error: str, status: int = 400) -> Reply:
 
 
 def not_found(what: str = "") -> Reply:
-    """The answer to a path that is not served, or to an id that is not there."""
+    """Return the answer to a path that is not served, or to an id that does not exist."""
     return refused("not_found", f"{what} not found" if what else "Not found", 404)
 
 
 def by_status(rows: list[Row], query: Mapping[str, str], hidden: str = "") -> list[Row]:
-    """The rows of the status that is asked for; by default all but the hidden one.
+    """Return the rows with the requested status; by default all except the hidden status.
 
     Args:
         rows: each with its `status`.
@@ -53,18 +53,18 @@ def by_id(rows: list[Row], wanted: object) -> Row | None:
 
 
 def written(status: int, name: str, row: Row, *, wrapped: bool) -> Reply:
-    """What a write answers: the row, flat or under its name.
+    """Return the answer to a write: the row, flat or under its name.
 
     Args:
         status: of HTTP.
-        name: what the row is.
-        row: as it is now.
-        wrapped: whether it comes as `{success, <name>: {...}}`, as the older pages show.
+        name: the row's name.
+        row: the row after the write.
+        wrapped: whether the row comes as `{success, <name>: {...}}`, as the older pages show.
     """
     return status, {"success": True, name: row} if wrapped else row
 
 
 def archived(row: Row, status: str = "archived") -> Reply:
-    """Delete a row, which only gives it another status."""
+    """Delete a row by giving it another status."""
     row["status"] = status
     return 200, {"success": True, "archived": True}

@@ -1,6 +1,6 @@
-"""An account kept in a file, so that it can be served again as it was: what is plain data of it.
+"""Saves the plain data of an account to a file, so that it can be served again.
 
-What does not belong here: faults, options and webhooks, which are of one serving.
+What does not belong here: faults, options and webhooks, which are not saved.
 """
 
 import json
@@ -14,7 +14,7 @@ _CONTACTS = "contacts"
 
 
 def save(account: Account, path: Path) -> None:
-    """Write an account to a file, which is complete or as it was."""
+    """Write an account to a file, completely or not at all."""
     plain = {name: getattr(account, name) for name in _kept(account)}
     content = json.dumps({**plain, _CONTACTS: account.contacts()[::-1]})
     draft = path.with_suffix(".draft")
@@ -26,8 +26,8 @@ def load(path: Path) -> Account:
     """The account that `save` wrote.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is none.
+        OSError: the file cannot be read.
+        ValueError: the file holds no account.
     """
     account = Account()
     found = json.loads(path.read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from pipelines.sandbox.requests.value_checks import is_phone, is_text, rows_of
 HEADERS = {"X-API-Deprecated": "v1 is deprecated", "Deprecation": "true"}
 MAX_PHONES = 500
 _GSM = re.compile(r"[\n\r -~]*")
-"""Texts that need no UCS-2, as far as v1's estimate goes."""
+"""Texts that need no UCS-2 by v1's estimate."""
 
 
 def post_message(account: Account, call: Call) -> Reply:
@@ -27,7 +27,7 @@ def post_message(account: Account, call: Call) -> Reply:
 
 
 def post_messages(account: Account, call: Call) -> Reply:
-    """POST /send/bulk: 201 where some messages failed."""
+    """POST /send/bulk: 201 if some messages failed."""
     messages = rows_of(call.body.get("messages"))
     if not messages:
         return refused("missing_messages", "messages is required")
@@ -40,7 +40,7 @@ def post_messages(account: Account, call: Call) -> Reply:
 
 
 def no_contacts(_: Account, __: Call) -> Reply:
-    """Any read or write of contacts: it answers with success, and does nothing."""
+    """Answer any read or write of contacts with success, and do nothing."""
     return 200, {"deprecated": True, "success": True, "contacts": []}
 
 
@@ -90,7 +90,7 @@ def _length(text: str) -> Row:
 
 
 def _validated(account: Account, phone: str) -> Row:
-    """A number by v1's names: its line types are others than those of contacts."""
+    """Return a number with v1's field names; its line types differ from those of contacts."""
     if not is_phone(phone):
         return {"phone_number": phone, "disposition": "invalid", "line_type": "unknown", "cost": 0.0}
     kinds = {"CELL PHONE": "mobile", "VOIP": "voip", "LANDLINE": "fixed line", "FAKE": "other"}

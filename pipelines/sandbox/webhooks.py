@@ -1,8 +1,8 @@
-"""Events on their way to somebody's endpoint: signed, tried again as documented, and given up for good.
+"""Sends events to an endpoint: signed, with the documented retries, and then given up.
 
-An endpoint that fails time after time is paused without notice, and what happens meanwhile is sent to nobody. The
-vendor's worst day, on demand: bodies that come again with other details, disorder, forgeries, junk. What does not
-belong here: what happens in the account (`messages`).
+An endpoint that fails repeatedly is paused without notice, and events during the pause are not sent. The worst day on
+demand: repeated bodies with other details, wrong order, forgeries, junk. What does not belong here: events in the
+account (`messages`).
 """
 
 import base64
@@ -31,15 +31,15 @@ _OK = range(200, 300)
 
 @dataclass
 class Endpoint:
-    """Where events go, and how.
+    """The endpoint for events, and their form.
 
     Attributes:
         url: of http.
-        secret: what bodies are signed with.
+        secret: signs the bodies.
         encoding: hex or base64; the vendor does not say which.
-        prefix: what stands in front of the signature.
-        scale: what a documented second lasts, in seconds.
-        pause_after: failures in a row after which it is paused; the vendor does not say how many.
+        prefix: the text before the signature.
+        scale: duration of a documented second, in seconds.
+        pause_after: failures in a row until the endpoint is paused; the vendor does not document the number.
     """
 
     url: str
@@ -52,14 +52,14 @@ class Endpoint:
 
 @dataclass
 class Mood:
-    """The share of events that something happens to.
+    """Shares of events with a disturbance.
 
     Attributes:
         repeated: the same body comes again.
         changed: the same happening comes again, with other details.
-        late: it is held back, so that later ones overtake it.
-        forged: somebody else sends one like it, with a wrong signature or none.
-        junk: something comes that is signed and no event.
+        late: the event is held back, so that later ones overtake it.
+        forged: a similar event is sent with a wrong signature, or none.
+        junk: a signed body that is not an event is sent.
     """
 
     repeated: float = 0.0
@@ -79,7 +79,7 @@ class _Due:
     body: bytes = field(compare=False)
     attempt: int = field(compare=False, default=0)
     signature: str | None = field(compare=False, default=None)
-    """None: the right one. Else it is a forgery, which nobody tries again."""
+    """None for the right signature; otherwise a forgery, which is not retried."""
 
 
 @dataclass
@@ -95,8 +95,8 @@ class Webhooks:
     """The events of one account; a thread of its own sends them.
 
     Args:
-        endpoint: where to.
-        mood: what happens to them.
+        endpoint: the endpoint.
+        mood: disturbances of events.
         seed: of the random generator.
     """
 
@@ -116,7 +116,7 @@ class Webhooks:
         self._thread.start()
 
     def send_event(self, event: Row, after: float = 0.0) -> None:
-        """Send an event, so many documented seconds from now; its timestamp is that of its happening."""
+        """Send an event after a number of documented seconds; its timestamp is the time of its happening."""
         body, scale, mood = _encoded(event), self.endpoint.scale, self.mood
         due = after * scale
         if self._happens(mood.late):
@@ -133,21 +133,21 @@ class Webhooks:
             self._put(self._chance.choice([b"\xff\x00", b"{", b"[]", b'{"event": "moonrise"}']), due)
 
     def acknowledged(self) -> list[bytes]:
-        """The bodies that were answered with 2xx, in that order, one for each time."""
+        """Return the bodies that were answered with 2xx, in order, one per answer."""
         return [one.body for one in self.log if one.genuine and one.status in _OK]
 
     def resume(self) -> None:
-        """Send to the endpoint again; what happened in between is not sent."""
+        """End a pause; events of the pause are not sent."""
         with self._change:
             self.paused, self._failures = False, 0
 
     def settled(self, seconds: float = 60.0) -> bool:
-        """Wait until nothing is to be sent any more; whether that came about in time."""
+        """Wait until no event is left to send; return whether this happened in time."""
         with self._change:
             return self._change.wait_for(lambda: not self._due and not self._busy, seconds)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -182,7 +182,7 @@ class Webhooks:
                 self._change.notify_all()
 
     def _next(self) -> _Due | None:
-        """What is to be sent now; None when it is over."""
+        """Return the next event to send; None after `close`."""
         with self._change:
             while not self._closed:
                 wait = self._due[0].at - time.monotonic() if self._due else None
@@ -193,7 +193,7 @@ class Webhooks:
             return None
 
     def _after(self, due: _Due, status: int) -> None:
-        """Try again later, or give up; an endpoint that has failed too often in a row is paused."""
+        """Plan a retry, or give up; pause an endpoint that has failed too often in a row."""
         with self._change:
             self._failures = 0 if status in _OK else self._failures + 1
             if self._failures >= self.endpoint.pause_after:

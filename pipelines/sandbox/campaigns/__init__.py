@@ -1,4 +1,4 @@
-"""What campaigns are made of: offers, creatives, audiences, schedules.
+"""Parts of campaigns: offers, creatives, audiences, schedules.
 
 a call ─▶ offers, creatives, audiences (filters, matching), schedules, links ─▶ the account's rows
 

@@ -1,6 +1,6 @@
 """Audiences, per /api-reference/v2/audiences/*.
 
-The rows are kept as the list shows them: their filters in either spelling. One audience alone comes in camelCase, and
+Rows are stored as the list shows them, with filters in either spelling. A single audience is served in camelCase, and
 every group of its filter has `groups`.
 """
 
@@ -27,11 +27,11 @@ from pipelines.sandbox.requests.value_checks import MAX_NAME, are_lists, is_text
 from pipelines.sandbox.requests.write_rules import AUDIENCE, problem_of_values
 
 CAMEL = {"condition_type": "conditionType", "list_id": "listId"}
-"""The names of a condition that replies may write in another way than requests do."""
+"""Names in a condition that replies may spell differently from requests."""
 
 
 def list_audiences(account: Account, call: Call) -> Reply:
-    """GET /audiences: archived ones only when asked for."""
+    """GET /audiences: archived audiences only on request."""
     return paged("audiences", by_status(account.audiences, call.query, hidden="archived"), call.query)
 
 
@@ -79,7 +79,7 @@ def post_audience(account: Account, call: Call) -> Reply:
 
 
 def put_audience(account: Account, call: Call) -> Reply:
-    """PUT /audiences/{id}: only the fields that are given; a filter that differs takes the cached size away."""
+    """PUT /audiences/{id}: only the given fields; a different filter removes the cached size."""
     row = by_id(account.audiences, call.ids["id"])
     if row is None:
         return not_found("Audience")
@@ -102,7 +102,7 @@ def delete_audience(account: Account, call: Call) -> Reply:
 
 
 def size_of(account: Account, audience: Row) -> int:
-    """How many people an audience has: each phone number once, by default only active contacts."""
+    """Count an audience's people: each phone number once, by default only active contacts."""
     options = account.options
     chosen = chooses(audience["filter"], account.clock(), never_is_old=options.never_is_old)
     lists = set(audience["source_lists"]) or {row["id"] for row in account.lists}
@@ -114,12 +114,12 @@ def size_of(account: Account, audience: Row) -> int:
 
 
 def shown_alone(audience: Row) -> Row:
-    """An audience as GET /audiences/{id} has it."""
+    """Return an audience in the form of GET /audiences/{id}."""
     return {**audience, "filter": in_camel_case(audience["filter"])}
 
 
 def in_camel_case(group: Row) -> Row:
-    """A filter with its names in camelCase, and with `groups` in every group."""
+    """Return a filter with its names in camelCase, and with `groups` in every group."""
     conditions = [_condition(one) for one in group.get("conditions") or ()]
     groups = [in_camel_case(one) for one in group.get("groups") or ()]
     return {"operator": group.get("operator", "AND"), "conditions": conditions, "groups": groups}
@@ -130,7 +130,7 @@ def _condition(condition: dict[str, Any]) -> Row:
 
 
 def _problem(account: Account, given: Row) -> Refusal | None:
-    """What is wrong with the fields that are given."""
+    """Return the refusal of the given fields, if any."""
     if "name" in given and not is_text(given["name"]):
         return "missing_name", "name is required"
     if len(given.get("name", "")) > MAX_NAME:

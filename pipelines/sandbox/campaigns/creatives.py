@@ -59,7 +59,7 @@ def post_creative(account: Account, call: Call) -> Reply:
 
 
 def put_creative(account: Account, call: Call) -> Reply:
-    """PUT /creatives/{id}: only the fields that are given; the counts follow the message and its links."""
+    """PUT /creatives/{id}: only the given fields; the counts follow the message and its links."""
     row = by_id(account.creatives, call.ids["id"])
     if row is None:
         return not_found("Creative")
@@ -82,7 +82,7 @@ def delete_creative(account: Account, call: Call) -> Reply:
 
 
 def _problem(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Refusal | None:
-    """What is wrong with a creative as it would be."""
+    """Return the refusal of a changed creative, if any."""
     for name in ("name", "message"):
         if not is_text(row.get(name)):
             return f"missing_{name}", f"{name} is required"
@@ -121,9 +121,9 @@ def _with_counts(account: Account, row: Row) -> Row:
 
 
 def estimate(message: str) -> tuple[int, int]:
-    """Characters and segments by the documentation's rule, which ignores the encoding (/creatives/get-creative).
+    """Return characters and segments by the vendor's rule, which ignores the encoding (/creatives/get-creative).
 
-    A link counts as 23 characters, and 34 are added for the text of compliance.
+    A link counts as 23 characters, and 34 are added for the compliance text.
     """
     characters = len(LINK.sub("x" * _LINK_LENGTH, message)) + _COMPLIANCE_LENGTH
     return characters, 1 if characters <= 160 else -(-characters // 153)

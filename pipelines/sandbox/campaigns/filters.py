@@ -1,7 +1,7 @@
-"""Which filters of audiences are refused, and by which code: /api-reference/v2/audience-filter-dsl.
+"""Refuses invalid filters of audiences with their codes: /api-reference/v2/audience-filter-dsl.
 
-Six types of conditions are documented with codes; `on_dnc` and `validation_status` stand in newer guides and are
-taken too. What does not belong here: whom a filter chooses (`matching`).
+Six types of conditions are documented with codes; `on_dnc` and `validation_status` are in newer guides and are
+accepted too. What does not belong here: which contacts a filter selects (`matching`).
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from pipelines.sandbox.requests.write_rules import is_plain
 OF_A_CONDITION = (
     "condition_type", "conditionType", "field", "field_name", "operator", "value", "unit", "list_id", "listId"
 )  # fmt: skip
-"""What is kept of a condition."""
+"""Fields of a condition that are kept."""
 MAX_DEPTH = 100
-"""Groups in groups; the vendor states no limit."""
+"""Largest depth of nested groups; the vendor states no limit."""
 UNITS = ("days", "hours", "minutes")
 _NUMBERS = ("eq", "ne", "gt", "gte", "lt", "lte")
 _CHOICES = ("eq", "ne", "in", "not_in")
@@ -26,7 +26,7 @@ _CHOICES = ("eq", "ne", "in", "not_in")
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a type of condition takes; without fields it names none, or any."""
+    """The values that a type of condition accepts; without fields it names none, or any."""
 
     operators: tuple[str, ...]
     fields: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ KINDS = {
 
 
 def problem_of_filter(group: object, depth: int = 1) -> Refusal | None:
-    """What is wrong with a filter, or with a group in it; the first thing that is.
+    """Return the refusal for the first error in a filter or group.
 
     Args:
         group: of any shape.
-        depth: how deep it lies, from 1.
+        depth: of the group, from 1.
     """
     if depth > MAX_DEPTH:
         return "filter_too_deep", f"The sandbox takes groups nested at most {MAX_DEPTH} deep"
@@ -70,7 +70,7 @@ def problem_of_filter(group: object, depth: int = 1) -> Refusal | None:
 
 
 def _problem_of_arrays(group: Mapping[str, Any]) -> Refusal | None:
-    """What is wrong with what a group consists of."""
+    """Return the refusal of a group's arrays, if any."""
     parts = {name: group.get(name) or [] for name in ("conditions", "groups")}
     for name, value in parts.items():
         if not isinstance(value, list):
@@ -79,7 +79,7 @@ def _problem_of_arrays(group: Mapping[str, Any]) -> Refusal | None:
 
 
 def problem_of_condition(condition: object) -> Refusal | None:
-    """What is wrong with a condition."""
+    """Return the refusal of a condition, if any."""
     given: Row = condition if isinstance(condition, dict) else {}
     name = type_of(given)
     kind = KINDS.get(name) if isinstance(name, str) else None
@@ -96,7 +96,7 @@ def problem_of_condition(condition: object) -> Refusal | None:
 
 
 def _problem_of_place(given: Mapping[str, Any]) -> Refusal | None:
-    """What is wrong with a unit or a list where none is needed."""
+    """Return the refusal of a unit or a list, if any."""
     if given.get("unit") is not None and given["unit"] not in UNITS:
         return "invalid_time_unit", f"unit is one of {', '.join(UNITS)}"
     on = given.get("list_id", given.get("listId"))
@@ -104,7 +104,7 @@ def _problem_of_place(given: Mapping[str, Any]) -> Refusal | None:
 
 
 def _operators(kind: _Kind, field: Any) -> tuple[str, ...]:
-    """The operators that go with a field: of revenue's, one is a time and one is yes or no."""
+    """Return the operators for a field; of the revenue fields, one is a time and one is a flag."""
     if field == "last_revenue_at":
         return (*TIMES, *NO_VALUE)
     if field == "has_revenue":
@@ -125,7 +125,7 @@ def _problem_of_value(name: str, given: Mapping[str, Any]) -> Refusal | None:
 
 
 def _fits(name: str, field: Any, operator: str, value: Any) -> bool:
-    """Whether a condition's value is of the kind that its type, field and operator need."""
+    """Whether a condition's value fits its type, field and operator."""
     if operator in ("in", "not_in"):
         return _are_plain(value)
     if operator in TIMES:

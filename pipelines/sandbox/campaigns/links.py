@@ -69,7 +69,7 @@ def _of_offer(offer: Row) -> tuple[str, str, bool]:
 
 
 def _target_problem(call: Call, offer: Row | None) -> Reply | None:
-    """What is wrong with where a link is to lead; an offer wins over a URL."""
+    """Return the refusal of a link's target, if any; an offer wins over a URL."""
     if call.body.get("offerId"):
         known = offer is not None and offer["status"] == "active"
         return None if known else refused("offer_not_found", "Offer not found, or not active", 404)
@@ -100,7 +100,7 @@ def _contact_problem(call: Call) -> Reply | None:
 
 
 def _value_problem(call: Call) -> Reply | None:
-    """What is wrong with the other values; those of a client's own are kept with the link."""
+    """Return the refusal of the other values, if any; a client's own values are kept with the link."""
     if (of_contact := _contact_problem(call)) is not None:
         return of_contact
     refusal = problem_of_values(SHORT_LINK, call.body)
@@ -120,10 +120,10 @@ def new_link(account: Account, length: int, target: str, offer_id: str | None) -
     """Make a link and keep it.
 
     Args:
-        account: whose.
-        length: characters of its id.
-        target: where it leads.
-        offer_id: the offer that it is for, if any.
+        account: the account.
+        length: characters of the link's id.
+        target: the link's address.
+        offer_id: the link's offer, if any.
     """
     link_id = sha256(f"link {len(account.links)}".encode()).hexdigest()[:length]
     link: Row = {

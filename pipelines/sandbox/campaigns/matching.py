@@ -1,7 +1,7 @@
-"""Which contacts an audience's filter chooses.
+"""Selects the contacts of an audience's filter.
 
-Where the documentation is silent: who has never clicked counts as one who clicked long ago (`Options.never_is_old`),
-a value that cannot be compared does not match, and nobody is on a block list. What does not belong here: which
+For undocumented cases: a contact that never clicked counts as having clicked long ago (`Options.never_is_old`), a
+value that cannot be compared does not match, and no contact is on a block list. What does not belong here: which
 filters are refused (`filters`).
 """
 
@@ -26,19 +26,19 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "contains": lambda found, part: str(part).lower() in str(found).lower(),
 }
 TIMES = ("within", "not_within", "before", "after")
-"""Operators that compare a time with so many units before now."""
+"""Operators that compare a time with a number of units before now."""
 NO_VALUE = ("exists", "not_exists")
 """Operators that take no value."""
 _PLAIN = ("carrier", "timezone")
 
 
 def chooses(group: Row, now: datetime, *, never_is_old: bool = True) -> Test:
-    """The test of a filter, or of a group in it.
+    """Return the test for a filter, or for a group in it.
 
     Args:
-        group: `operator`, `conditions`, `groups`; an empty one chooses everybody.
-        now: what `within` counts back from.
-        never_is_old: whether a time that is not there is older than any.
+        group: `operator`, `conditions`, `groups`; an empty group selects everyone.
+        now: the time from which `within` counts back.
+        never_is_old: whether a missing time counts as older than any other.
     """
     parts = [_condition(one, now, never_is_old) for one in group.get("conditions") or ()]
     parts += [chooses(one, now, never_is_old=never_is_old) for one in group.get("groups") or ()]
@@ -54,7 +54,7 @@ def type_of(condition: Mapping[str, Any]) -> Any:
 
 
 def field_of(condition: Mapping[str, Any]) -> Any:
-    """The field that a condition looks at."""
+    """Return the field of a condition."""
     return condition.get("field", condition.get("field_name"))
 
 
@@ -72,7 +72,7 @@ def _condition(condition: Row, now: datetime, never_is_old: bool) -> Test:
 
 
 def _value(condition: Row) -> Callable[[Row], Any]:
-    """How a condition gets its value from a contact."""
+    """Return a function that gets a condition's value from a contact."""
     kind, name = type_of(condition), field_of(condition)
     if kind in _PLAIN:
         return lambda row: row[kind]

@@ -42,7 +42,7 @@ _DEFAULTS: Row = {
 
 
 def list_offers(account: Account, call: Call) -> Reply:
-    """GET /offers: all but archived ones by default."""
+    """GET /offers: by default without archived offers."""
     return paged("offers", by_status(account.offers, call.query, hidden="archived"), call.query)
 
 
@@ -65,7 +65,7 @@ def post_offer(account: Account, call: Call) -> Reply:
 
 
 def put_offer(account: Account, call: Call) -> Reply:
-    """PUT /offers/{id}: only the fields that are given; metadata is merged."""
+    """PUT /offers/{id}: only the given fields; metadata is merged."""
     row = by_id(account.offers, call.ids["id"])
     if row is None:
         return not_found("Offer")
@@ -84,19 +84,19 @@ def delete_offer(account: Account, call: Call) -> Reply:
 
 
 def find_offer(account: Account, named: object) -> Row | None:
-    """The offer that somebody names by its id or its slug."""
+    """Return the offer with an id or a slug."""
     return next((row for row in account.offers if named in (row["id"], row.get("slug", row["id"]))), None)
 
 
 def offers_of(account: Account, links: Iterable[Row]) -> list[Row]:
-    """The offers that links name, where there are such."""
+    """Return the existing offers that links name."""
     named = {link["offer_id"] for link in links}
     known = [offer for offer in account.offers if {offer["id"], offer.get("slug")} & named]
     return [{"id": offer["id"], "name": offer["name"]} for offer in known]
 
 
 def _problem(row: Mapping[str, Any], given: Row, statuses: tuple[str, ...]) -> Refusal | None:
-    """What is wrong with an offer as it would be, or with a value that is given."""
+    """Return the refusal of a changed offer, or of a given value, if any."""
     for name in ("name", "tracking_url"):
         if not is_text(row[name]):
             return f"missing_{name}", f"{name} is required"

@@ -50,7 +50,7 @@ _OF_A_BLAST = ("message", "percent_audience", "offer_links", "variant_name", "mm
 
 
 def list_schedules(account: Account, call: Call) -> Reply:
-    """GET /schedules: all at once, without pages; not those of status `archive` unless asked for."""
+    """GET /schedules: all schedules without pages; status `archive` only on request."""
     return 200, {"schedules": by_status(account.schedules, call.query, hidden="archive")}
 
 
@@ -73,7 +73,7 @@ def post_schedule(account: Account, call: Call) -> Reply:
 
 
 def put_schedule(account: Account, call: Call) -> Reply:
-    """PUT /schedules/{id}: only the fields that are given; a complete schedule cannot be changed."""
+    """PUT /schedules/{id}: only the given fields; a schedule of status complete cannot be changed."""
     row = by_id(account.schedules, call.ids["id"])
     if row is None:
         return not_found("Schedule")
@@ -97,7 +97,7 @@ def delete_schedule(account: Account, call: Call) -> Reply:
 def _problem(
     account: Account, row: Row, statuses: tuple[str, ...], given: Row | None = None
 ) -> tuple[str, str, int] | None:
-    """What is wrong with a schedule as it would be; what it refers to counts only where that is given."""
+    """Return the refusal of a changed schedule, if any; references are checked only if they are given."""
     refusal = _problem_of_fields(row, statuses) or _problem_of_days(row)
     if refusal is None and row["send_type"] == "blast":
         refusal = _problem_of_blasts(rows_of(row["blasts"]))
@@ -119,7 +119,7 @@ def _problem_of_references(account: Account, given: Row) -> tuple[str, str, int]
 
 
 def _knows_offers(account: Account, blast: Row) -> bool:
-    """Whether the offers of a blast's links are there."""
+    """Whether the offers of a blast's links exist."""
     named = [link.get("offer_id") for link in blast.get("offer_links") or ()]
     return all(find_offer(account, one) is not None for one in named)
 
@@ -143,7 +143,7 @@ def _problem_of_fields(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Ref
 
 
 def _problem_of_days(row: Mapping[str, Any]) -> Refusal | None:
-    """What is wrong with the day, or with the first and the last one and the days of the week."""
+    """Return the refusal of the day, or of the first and last day and the days of the week, if any."""
     for name in ("start_date", "end_date") if row["is_repeating"] else ("send_date",):
         if not is_day(row[name]):
             return f"missing_{name}", f"{name} is required, as YYYY-MM-DD"
@@ -166,7 +166,7 @@ def _problem_of_blasts(blasts: list[Row]) -> Refusal | None:
 
 
 def _blasts(given: Row) -> list[Row]:
-    """Blasts as a read shows them: without an id, and without the creative that they may have come from."""
+    """Return blasts as a read shows them: without an id, and without the creative that they came from."""
     empty: Row = {"offer_links": [], "variant_name": None, "mms_image_url": None}
     return [
         {name: empty.get(name) if one.get(name) is None else one[name] for name in _OF_A_BLAST}

@@ -2,5 +2,5 @@
 
 a call ─▶ reads, lists;  writes ─▶ validation (of phone numbers, which costs money) ─▶ the account's rows
 
-What does not belong here: what contacts are sent (`messages`), and the form of values (`requests`).
+What does not belong here: messages to contacts (`messages`), and the form of values (`requests`).
 """

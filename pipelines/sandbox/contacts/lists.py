@@ -6,7 +6,7 @@ from pipelines.sandbox.requests.call import Call
 
 
 def list_lists(account: Account, call: Call) -> Reply:
-    """GET /lists: all at once, without the deleted ones unless asked for."""
+    """GET /lists: all lists without pages; deleted lists only on request."""
     return 200, {"lists": by_status(account.lists, call.query, hidden="deleted")}
 
 

@@ -1,7 +1,7 @@
 """POST, PUT and DELETE /contacts and POST /contacts/bulk, per /api-reference/v2/contacts/*.
 
-One contact is a phone number, one row a phone number on a list. What does not belong here: the price of validation
-and the numbers that are refused (`validation`).
+A contact is a phone number; a row is a phone number on a list. What does not belong here: the price of validation and
+the numbers that are refused (`validation`).
 """
 
 import json
@@ -22,7 +22,7 @@ MAX_CONTACT_BYTES = 4_000
 
 
 def post_contact(account: Account, call: Call) -> Reply:
-    """POST /contacts: add a contact to a list, or merge into the one that is there."""
+    """POST /contacts: add a contact to a list, or merge into the existing one."""
     given = dict(call.body)
     if is_large(given):
         return refused("payload_too_large", "A contact has at most 4,000 bytes", 413)
@@ -64,7 +64,7 @@ def post_contacts(account: Account, call: Call) -> Reply:
 
 
 def _problem_of_call(account: Account, contacts: list[Row]) -> Reply | None:
-    """Why a whole bulk call is refused."""
+    """Return the reply that refuses a complete bulk call, if any."""
     if not contacts:
         return refused("missing_contacts", "contacts is required and must not be empty")
     if len(contacts) > MAX_CONTACTS:
@@ -97,7 +97,7 @@ def put_contact(account: Account, call: Call) -> Reply:
 
 
 def delete_contact(account: Account, call: Call) -> Reply:
-    """DELETE /contacts with a JSON body: opt a contact out; success also where there is nobody."""
+    """DELETE /contacts with a JSON body: opt a contact out; success also if it does not exist."""
     refusal = missing(call.body, "phone_number", "list_number")
     if refusal is not None:
         return refused(*refusal)
@@ -110,13 +110,13 @@ def delete_contact(account: Account, call: Call) -> Reply:
 
 
 def is_large(contact: Mapping[str, Any]) -> bool:
-    """Whether a contact has more bytes of JSON than one may have."""
+    """Whether a contact has more bytes of JSON than allowed."""
     text = json.dumps(contact, ensure_ascii=False, separators=(",", ":"))
     return len(text.encode("utf-8", "surrogatepass")) > MAX_CONTACT_BYTES
 
 
 def upsert(account: Account, given: Row) -> Row:
-    """Add or merge a valid contact; returns what the reply shows of it."""
+    """Add or merge a valid contact; return its fields for the reply."""
     phone, of_list = given["phone_number"], account.list_of(given["list_number"])
     assert of_list is not None  # noqa: S101 - checked before
     is_new = not account.contacts_of(phone)
@@ -141,7 +141,7 @@ def upsert(account: Account, given: Row) -> Row:
 
 
 def _joins_journeys(account: Account, row: Row | None, given: Row) -> bool:
-    """Whether journeys of the list begin: on request, and by default only for somebody new."""
+    """Whether the list's journeys begin: on request, and by default only for new contacts."""
     if given.get("use_journeys") is not True:
         return False
     if row is None:
@@ -150,7 +150,7 @@ def _joins_journeys(account: Account, row: Row | None, given: Row) -> bool:
 
 
 def _may_change(account: Account, row: Row) -> bool:
-    """People who opted out are left alone, unless the account's options say otherwise."""
+    """Whether a contact may be changed: by default not if it has opted out."""
     return bool(row["active"]) or account.options.upsert_reactivates
 
 
@@ -195,7 +195,7 @@ def _new_row(account: Account, given: Row, of_list: Row) -> Row:
 
 
 def _merged(account: Account, row: Row, given: Row) -> Row:
-    """A row with what is given merged into it; at another place, where its date moves."""
+    """Merge given fields into a row; move it if its date changes."""
     if not _may_change(account, row):
         return row
     account.set_active(row, active=True)
@@ -207,7 +207,7 @@ def _merged(account: Account, row: Row, given: Row) -> Row:
 
 
 def _date(account: Account, given: Row) -> str:
-    """The date of signing up: now, where none is given; naive, as contacts show it."""
+    """Return the sign-up date: by default now; without a zone, as in contacts."""
     when = instant(given["signup_date"]) if given.get("signup_date") is not None else account.clock()
     return f"{when:%Y-%m-%dT%H:%M:%S}"
 

@@ -1,6 +1,6 @@
-"""Faults on demand, and how they are carried out.
+"""Faults on demand, and their effects.
 
-kinds (which requests they strike) ─▶ apply, flaws (what a reply becomes) ─▶ wire, abort (how it leaves)
+kinds (which requests they strike) ─▶ apply, flaws (change a reply) ─▶ wire, abort (how it is sent)
 
-What does not belong here: what a good reply says (`contacts`, `campaigns`, `messages`).
+What does not belong here: good replies (`contacts`, `campaigns`, `messages`).
 """

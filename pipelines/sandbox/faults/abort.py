@@ -1,4 +1,4 @@
-"""Aborting connections, which ASGI has no word for: each request carries the transport that it came on."""
+"""Aborts connections, which ASGI cannot express: each request carries its transport."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
-"""What becomes of a reply that a fault strikes: refused, spoilt, or with totals that mislead.
+"""Applies a fault to a reply: refusal, damage, or misleading totals.
 
-What does not belong here: flaws in rows (`flaws`), and what faults do to the connection (`wire`).
+What does not belong here: flaws in rows (`flaws`), and faults of the connection (`wire`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Struck = Mapping[str, Fault]
 
 
 def refusal(struck: Struck, size: int) -> Response | None:
-    """The answer of a service in trouble, or of a proxy before it, which does no work."""
+    """Return the answer of a failing service, or of a proxy before it, which does no work."""
     if "limit" in struck and size > struck["limit"].value:
         return page(413, "413 Request Entity Too Large")
     if "429" in struck:
@@ -36,7 +36,7 @@ def refusal(struck: Struck, size: int) -> Response | None:
 
 
 def spoilt(struck: Struck, status: int, reply: Any) -> Response:
-    """The answer after the work, as faults leave it.
+    """Return the answer after the work, changed by faults.
 
     Args:
         struck: the faults that strike this request, by kind.
@@ -55,7 +55,7 @@ def spoilt(struck: Struck, status: int, reply: Any) -> Response:
 
 
 def misled(reply: Reply, struck: Struck, asked: dict[str, str]) -> Reply:
-    """A page whose totals mislead, or which is another than the one asked for.
+    """Return a page with misleading totals, or another page than the requested one.
 
     Args:
         reply: status and content of the page.

@@ -1,7 +1,7 @@
-"""Flaws in what reads reply: rows with broken keys, empty texts for no value, null for no rows, claims of more.
+"""Flaws in replies to reads: rows with broken keys, empty texts for no value, null for no rows, too large totals.
 
-Which rows are flawed depends on the rows alone, so every reply shows the same ones, and tests can ask which they are.
-What does not belong here: when a flaw strikes (`kinds`), and totals that have nothing to do with rows (`apply`).
+The flawed rows depend only on the rows, so every reply shows the same ones, and tests can compute them. What does not
+belong here: when a flaw strikes (`kinds`), and totals that have nothing to do with rows (`apply`).
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _TIMES = ("_at", "_date", "timestamp")
 
 
 def flawed(content: dict[str, Any], struck: Mapping[str, Fault]) -> dict[str, Any]:
-    """A reply's content as faults leave it; the account's own rows stay as they are."""
+    """Return a reply's content, changed by faults; the account's rows stay unchanged."""
     name = next((name for name in _KEYS if name in content), None)
     if name is None:
         return content
@@ -52,10 +52,10 @@ def _flawed_rows(resource: str, rows: list[Row], struck: Mapping[str, Fault]) ->
 
 
 def with_broken_key(resource: str, row: Row, fault: Fault) -> Row:
-    """A row as the fault serves it: for a share of the rows without a usable key.
+    """Return a row as the fault serves it: a share of the rows has no usable key.
 
     Args:
-        resource: what the row is of.
+        resource: the row's resource.
         row: the account's row.
         fault: its `rate` is the share; with `value` 1 every broken key is the same, else they are of several kinds.
     """
@@ -71,5 +71,5 @@ def with_broken_key(resource: str, row: Row, fault: Fault) -> Row:
 
 
 def with_blank_times(row: Row) -> Row:
-    """A row with an empty text for every time that there is none of."""
+    """Return a row with an empty text for every missing time."""
     return {name: "" if value is None and name.endswith(_TIMES) else value for name, value in row.items()}

@@ -47,7 +47,7 @@ KINDS = {
 
 
 BODIES = ("html", "empty", "json")
-"""What a gateway's own reply may have for a body; the JSON is not in the vendor's form."""
+"""Bodies of a gateway's own reply; the JSON is not in the vendor's form."""
 
 
 _PER_ROW = ("save-error", "broken-keys")
@@ -61,9 +61,9 @@ class Fault:
     Attributes:
         kind: one of KINDS.
         method: only requests of this method.
-        path: only requests whose path has this in it.
-        skip: let so many matching requests pass first.
-        times: strike so many matching requests; None for all.
+        path: only requests whose path contains this.
+        skip: number of matching requests to let pass first.
+        times: number of matching requests to strike; None for all.
         rate: share of matching requests that are struck, or of rows.
         seconds: delay, or Retry-After.
         value: the total to claim, a number of rows, or bytes.
@@ -99,14 +99,14 @@ class Faults:
     active: list[Fault] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secrets here
     revoked: bool = False
-    """Whether the key has been refused once, and is from then on."""
+    """Whether the key has been refused once; it is then always refused."""
 
     def strike(self, method: str, path: str) -> list[Fault]:
-        """The faults that this request meets."""
+        """Return the faults that strike this request."""
         return [fault for fault in self.active if self._strikes(fault, method, path)]
 
     def delay(self, fault: Fault, records: int) -> float:
-        """How long a request of so many records takes with this fault."""
+        """Return the delay of a request with a number of records."""
         return (fault.seconds or 0) + self.chance.random() * fault.jitter + records * fault.per_row
 
     def _strikes(self, fault: Fault, method: str, path: str) -> bool:
@@ -123,7 +123,7 @@ def parse_fault(text: str) -> Fault:
     """Read a fault as the command line and the control route write it.
 
     Raises:
-        UsageError: it is not one; the message lists the kinds or the names.
+        UsageError: it is not a fault; the message lists the kinds or the names.
     """
     kind, *settings = (item.strip() for item in text.split(","))
     if kind not in KINDS:

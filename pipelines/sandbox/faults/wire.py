@@ -1,7 +1,6 @@
-"""How replies leave: as a service in trouble or a gateway would answer, cut off, or byte by byte.
+"""Sends replies: as a failing service or a gateway would, cut off, or byte by byte.
 
-What does not belong here: which requests that happens to (`kinds`), and what a good reply says (`contacts`,
-`messages`).
+What does not belong here: which requests are struck (`kinds`), and good replies (`contacts`, `messages`).
 """
 
 import asyncio
@@ -16,16 +15,16 @@ from pipelines.sandbox.faults.kinds import Fault
 
 _HTML = "<html><body><h1>{}</h1></body></html>"
 _DRIPS = 5
-"""Writes a second of a reply that drips; one where it drips more slowly than that."""
+"""Writes per second of a dripping reply; one if it drips more slowly."""
 
 
 def as_json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    """A reply in JSON; half a character, which UTF-8 cannot write, comes as an escape.
+    """Return a JSON reply; half a character, which UTF-8 cannot encode, is escaped.
 
     Args:
         status: of the reply.
-        content: what JSON can hold.
-        headers: beside the content's type.
+        content: JSON values.
+        headers: in addition to the content type.
     """
     text = json.dumps(content, ensure_ascii=False)
     try:
@@ -36,7 +35,7 @@ def as_json(status: int, content: Any, headers: dict[str, str] | None = None) ->
 
 
 def rewritten(status: int, content: Any) -> Response:
-    """The same values in JSON that is written in another way; whole numbers become 1.0 in objects of rows only.
+    """Return the same values in differently written JSON; whole numbers become 1.0 only in objects of rows.
 
     A row's own numbers stay as they are: the documentation has them as integers.
     """
@@ -45,7 +44,7 @@ def rewritten(status: int, content: Any) -> Response:
 
 
 _OF_ROWS = 3
-"""How deep the values of a row's own objects lie: the reply, the array, the row."""
+"""Depth of values in a row's own objects: the reply, the array, the row."""
 
 
 def _turned_round(value: Any, depth: int) -> Any:
@@ -61,12 +60,12 @@ def _turned_round(value: Any, depth: int) -> Any:
 
 
 def page(status: int, title: str) -> Response:
-    """A proxy's page."""
+    """Return a proxy's page."""
     return HTMLResponse(_HTML.format(title), status)
 
 
 def gateway_reply(fault: Fault) -> Response:
-    """What a gateway says of its own when the service behind it takes too long; never in the vendor's form."""
+    """Return a gateway's own reply when the service behind it takes too long; never in the vendor's form."""
     headers = {"Location": "https://gateway.example/sorry"} if 300 <= fault.status < 400 else {}
     if fault.status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="gateway"'
@@ -79,17 +78,17 @@ def gateway_reply(fault: Fault) -> Response:
 
 
 async def send_half(response: Response, send: Send) -> None:
-    """Promise the whole body and send half; the server then drops the connection."""
+    """Promise the complete body and send half; the server then drops the connection."""
     await _start(response, send)
     half = response.body[: len(response.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
 
 
 async def send_dripping(response: Response, rate: int, request: Request, send: Send) -> None:
-    """Send the body at so many bytes a second, for as long as somebody listens.
+    """Send the body at a rate in bytes per second, as long as the client is connected.
 
     Args:
-        response: what is sent.
+        response: the response to send.
         rate: bytes a second.
         request: knows whether the client is still connected.
         send: of ASGI.

@@ -21,12 +21,12 @@ _PLATFORMS = ("tune", "everflow", None)
 
 
 def seed_account(contacts: int = 20_000, lists: int = 5, offers: int = 12, seed: int = 7) -> Account:
-    """An account with contacts on several lists, offers in every status, some campaigns, and live revenue.
+    """Make an account with contacts on several lists, offers in every status, some campaigns, and live revenue.
 
     Args:
-        contacts: how many, over all lists that are not deleted; some phone numbers are on two.
-        lists: how many; with four or more one is paused and one deleted.
-        offers: how many, in every status and on every platform in turn.
+        contacts: number of contacts, over all lists that are not deleted; some phone numbers are on two.
+        lists: number of lists; with four or more, one is paused and one deleted.
+        offers: number of offers, in every status and on every platform in turn.
         seed: of the random generator.
     """
     chance = random.Random(seed)  # noqa: S311 - made-up data
@@ -49,7 +49,9 @@ def _add_contacts(account: Account, contacts: int, chance: random.Random) -> Non
         # every tenth phone number is that of the contact before, on another list
         person = number - 1 if number % 10 == 9 else number
         row = _contact(person, open_lists[number % len(open_lists)], chance)
-        row["signup_date"] = _naive(_START + timedelta(seconds=(number // 2) * 60))  # pairs share a moment
+        row["signup_date"] = _naive(
+            _START + timedelta(seconds=(number // 2) * 60)
+        )  # pairs share a sign-up time
         account.add_contact(row)
 
 
@@ -84,7 +86,7 @@ def _contact(number: int, of_list: Row, chance: random.Random) -> Row:
 
 
 def _earn(account: Account, chance: random.Random) -> None:
-    """Live revenue: every tenth contact or so has brought some, in amounts of two to four decimals."""
+    """Add live revenue: about every tenth contact has some, in amounts of two to four decimals."""
     for number, contact in enumerate(account.contacts()):
         if chance.random() > 0.1:
             continue
@@ -141,10 +143,10 @@ def _offer(number: int, chance: random.Random) -> Row:
 
 
 def _naive(when: datetime) -> str:
-    """Times of contacts and audiences carry no zone."""
+    """Return a time without a zone, as for contacts and audiences."""
     return when.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _zoned(when: datetime) -> str:
-    """Times of lists, offers and schedules end in Z."""
+    """Return a time that ends in Z, as for lists, offers and schedules."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,8 +1,8 @@
 """Made-up creatives, audiences and schedules, in every status and in the shapes that the documentation shows.
 
-Rows differ as they do in the copies of the vendor's pages: with a slug or without, times with a zone or without,
-filters in either spelling, links that name an offer by its id, by its slug, or by a placeholder that is no offer's.
-Some campaigns are broken on purpose: they refer to what is paused, archived or missing.
+Rows vary as in the vendor's pages: with or without a slug, times with or without a zone, filters in either spelling,
+links that name an offer by its id, its slug, or a placeholder without an offer. Some campaigns are broken on purpose:
+they refer to paused, archived or missing rows.
 """
 
 import random
@@ -30,13 +30,13 @@ _TEXTS = (
     ),
 )
 _PLACEHOLDER = "offer_abc123"
-"""What all examples of the documentation have for an offer's id."""
+"""The offer id in all examples of the documentation."""
 
 
 def seed_campaigns(
     account: Account, creatives: int = 12, audiences: int = 8, schedules: int = 12, seed: int = 7
 ) -> None:
-    """Give an account other creatives, audiences and schedules; what it had of them is gone.
+    """Replace an account's creatives, audiences and schedules.
 
     Args:
         account: with its lists and offers.
@@ -65,7 +65,7 @@ def _creative(number: int, account: Account, chance: random.Random) -> Row:
         "status": _CREATIVE_STATUSES[number % len(_CREATIVE_STATUSES)],
         "creative_type": _TYPES[number % len(_TYPES)],
         "character_count": characters
-        - (17 if number % 11 == 10 else 0),  # the pages' examples do not add up either
+        - (17 if number % 11 == 10 else 0),  # the sums in the vendor's examples are wrong too
         "segment_count": segments,
         "created_at": _zoned(created) if number % 2 else _naive(created),
     }
@@ -114,7 +114,7 @@ def _audience(number: int, account: Account, chance: random.Random) -> Row:
 
 
 def _filter(number: int, lists: list[int]) -> Row:
-    """A filter, in turn of each kind, in the older spelling (with groups) or the newer one (without)."""
+    """Return a filter, of each kind in turn, in the older spelling (with groups) or the newer one (without)."""
     kind = "condition_type" if number % 2 else "conditionType"
     days = 7 + number % 90
     clicked = {kind: "time", "field": "last_clicked_at", "operator": "within", "value": days, "unit": "days"}
@@ -170,7 +170,7 @@ def _schedule(number: int, account: Account, chance: random.Random) -> Row:
 
 
 def _audiences_of(number: int, account: Account, chance: random.Random) -> list[str]:
-    """One to three audiences; of every ninth schedule one that is not there."""
+    """Return one to three audiences; for every ninth schedule, one that does not exist."""
     ids = [row["id"] for row in account.audiences]
     some = chance.sample(ids, min(1 + number % 3, len(ids)))
     return [*some, "f" * 24] if number % 9 == 0 else some

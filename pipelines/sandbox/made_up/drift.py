@@ -1,7 +1,7 @@
-"""Changes to an account while it is read: contacts come, go, change and move; campaigns change their status.
+"""Changes an account while it is read: contacts come, leave, change and move; campaigns change their status.
 
-Each operation is a plain function, for tests to script by `Account.before_request`; `drifting` draws them at
-random from a seed.
+Each operation is a plain function, which tests call with `Account.before_request`; `drifting` chooses them at random
+from a seed.
 """
 
 import random
@@ -12,7 +12,7 @@ from pipelines.sandbox.replies import Row
 
 
 def sign_up(account: Account, row: Row) -> None:
-    """A new contact, at the place that its signup_date gives it."""
+    """Add a contact, in the order of signup_date."""
     account.add_contact(row)
 
 
@@ -23,16 +23,16 @@ def delete(account: Account, place: int) -> None:
 
 
 def update(account: Account, place: int) -> None:
-    """The contact at a place is sent to once more."""
+    """Count one more send to the contact at a place."""
     for row in account.contact_page(place, place + 1):
         row["send_count"] += 1
 
 
 def sign_up_again(account: Account, place: int, when: str) -> None:
-    """The contact at a place signs up again and moves to where its new date puts it.
+    """Let the contact at a place sign up again, and move it to the place of its new date.
 
     Args:
-        account: whose contact it is.
+        account: the account.
         place: in the order of contacts, from 0.
         when: the new date, in ISO 8601.
     """
@@ -51,10 +51,10 @@ def set_status(account: Account, resource: str, place: int, status: str) -> None
     """Give a creative, audience or schedule another status; a schedule's updated_at follows.
 
     Args:
-        account: whose.
+        account: the account.
         resource: creatives, audiences or schedules.
-        place: which, from 0, in the account's order.
-        status: the new one.
+        place: of the row, from 0, in the account's order.
+        status: the new status.
     """
     row: Row = getattr(account, resource)[place]
     row["status"] = status
@@ -70,10 +70,10 @@ def _change_a_campaign(account: Account, chance: random.Random) -> None:
 
 
 def drifting(rate: float, seed: int = 7) -> Callable[[int, Account], None]:
-    """A `before_request` that changes the account before a share of its requests.
+    """Return a `before_request` that changes the account before a share of its requests.
 
     Args:
-        rate: how many changes a request brings on average, up to 1.
+        rate: average number of changes per request, up to 1.
         seed: of the random generator.
     """
     chance = random.Random(seed)  # noqa: S311 - no secrets here

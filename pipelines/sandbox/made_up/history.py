@@ -19,7 +19,7 @@ _SEND = ("id", "to_number", "timestamp", "list_number", "message", "send_type", 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What was written: rows by dataset, and how many of them cannot be imported as they stand.
+    """The written export: rows by dataset, and how many of them cannot be imported.
 
     Attributes:
         rows: all rows by dataset.
@@ -35,20 +35,20 @@ class Export:
 
 
 LEAST_SENDS = 100
-"""With fewer there is no revenue to repeat."""
+"""Least number of sends; with fewer there is no revenue to repeat."""
 
 
 def write_history(account: Account, folder: Path, sends: int = 12_000, seed: int = 7) -> Export:
     """Write sends.csv, clicks.ndjson and revenue.parquet.
 
     Args:
-        account: whose lists, offers and contacts the export refers to.
-        folder: made if it is not there.
-        sends: how many good sends, `LEAST_SENDS` or more; a fifth are clicked, and a fourth of these bring revenue.
+        account: the account with the lists, offers and contacts of the export.
+        folder: made if needed.
+        sends: number of good sends, `LEAST_SENDS` or more; a fifth are clicked, and a fourth of these bring revenue.
         seed: of the random generator.
 
     Raises:
-        UsageError: the account has nobody to send to, or nothing to offer.
+        UsageError: the account has no contacts, or no offers.
     """
     chance = random.Random(seed)  # noqa: S311 - made-up data
     contacts = account.contacts()
@@ -61,7 +61,7 @@ def write_history(account: Account, folder: Path, sends: int = 12_000, seed: int
     folder.mkdir(parents=True, exist_ok=True)
     good = [_send(number, chance.choice(contacts)) for number in range(sends)]
     clicks = [_click(row, chance.choice(offers)) for row in good[::5]]
-    # whoever bought had clicked, and bought what was offered there
+    # a buyer has clicked, and bought the clicked offer
     revenue = [_revenue(number, click, chance) for number, click in enumerate(clicks[::4])]
     bad_sends = [
         {**good[0], "id": "bad-phone", "to_number": "555-0100"},

@@ -1,6 +1,6 @@
-"""Messages, live and imported, what they earn, and the events that they bring.
+"""Messages, live and imported, with their revenue and events.
 
-a call ─▶ send (live), imports (history), revenue ─▶ the account's rows and events;  clear_history takes them away
+a call ─▶ send (live), imports (history), revenue ─▶ the account's rows and events;  clear_history removes them
 
-What does not belong here: how events leave (`sandbox.webhooks`).
+What does not belong here: sending events (`sandbox.webhooks`).
 """

@@ -1,6 +1,6 @@
 """DELETE /history/clear, per /api-reference/v2/history/clear-history: it cannot be undone.
 
-Of sends the imported ones go, of clicks those of imported sends. Of revenue all goes, live revenue too.
+It removes imported sends, clicks of imported sends, and all revenue, live revenue too.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ ENTITIES = ("sends", "clicks", "revenue")
 
 
 def clear_history(account: Account, call: Call) -> Reply:
-    """Remove what is named in `entities`, before `before_date` where that is given; `confirm` must be true."""
+    """Remove the `entities` named, before `before_date` if given; `confirm` must be true."""
     wanted, before = call.body.get("entities"), call.body.get("before_date")
     if call.body.get("confirm") is not True:
         return refused("confirmation_required", "confirm must be true")

@@ -22,7 +22,7 @@ class _Duplicate(Exception):  # noqa: N818 - not an error: the record is there a
 
 @dataclass(slots=True)
 class _Done:
-    """What has become of a call's records so far."""
+    """The results of a call's records so far."""
 
     stored: int = 0
     duplicates: int = 0
@@ -184,7 +184,7 @@ def _list_of(account: Account, record: Row) -> Row | None:
 
 
 def _later(before: str | None, timestamp: object) -> str | None:
-    """The later of two times, as contacts show them: naive, seconds."""
+    """Return the later of two times, in the form of contacts: without a zone, in seconds."""
     when = instant(timestamp)
     text = when.strftime("%Y-%m-%dT%H:%M:%S") if when else None
     return max(filter(None, (before, text)), default=None)

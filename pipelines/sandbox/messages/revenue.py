@@ -1,6 +1,6 @@
 """Live revenue, per /api-reference/v2/revenue/*, and the events, for accounts that serve them.
 
-GET /revenue is in no documentation. Nothing skips repeats: what is sent twice counts twice. What does not belong
+GET /revenue is not documented. Repeats are not skipped: revenue that is sent twice counts twice. What does not belong
 here: imported revenue (`imports`).
 """
 
@@ -72,7 +72,7 @@ def earn(contact: Row, amount: Any, when: str | None) -> None:
     Args:
         contact: its row.
         amount: dollars, as JSON has them.
-        when: the latest time of its revenue then, naive.
+        when: the time of the revenue, without a zone.
     """
     contact["revenue_total"] = float(Decimal(str(contact["revenue_total"])) + Decimal(str(amount)))
     contact["conversion_count"] += 1

@@ -1,6 +1,6 @@
-"""Live messages: what is queued, how it ends, who opts out or replies; each of it an event for the webhook.
+"""Live messages: queueing, results, opt-outs and replies, each with an event for the webhook.
 
-What does not belong here: how events leave (`webhooks`), and imported history (`imports`).
+What does not belong here: sending events (`webhooks`), and imported history (`imports`).
 """
 
 import re
@@ -17,9 +17,9 @@ from pipelines.sandbox.requests.write_rules import MESSAGE, problem_of_values
 from pipelines.sandbox.webhooks import Endpoint, Mood, Webhooks
 
 SKIPS = ("skip_duplicate_check", "skip_rate_limit", "skip_contact_validation", "skip_journey_check")
-"""What raw messages may ask to skip. No list has a limit here, and no journey holds a message back."""
+"""Checks that raw messages may skip. In the sandbox no list has a limit, and no journey holds a message back."""
 OWN_CARRIER = "own"
-"""The list_type of lists with a carrier of their own, which cannot send here."""
+"""The list_type of lists with their own carrier, which cannot send here."""
 
 _URL = re.compile(r"https?://\S+")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
@@ -34,9 +34,9 @@ def send(account: Account, message: Row, *, raw: bool = False) -> Reply:
     """POST /send and /send-raw: queue one message.
 
     Args:
-        account: whose.
+        account: the account.
         message: the body of the request.
-        raw: whether the checks that a message asks to skip are skipped.
+        raw: whether the message may skip checks.
     """
     refusal = _problem(account, message)
     if refusal is not None:
@@ -49,10 +49,10 @@ def send(account: Account, message: Row, *, raw: bool = False) -> Reply:
 
 
 def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
-    """Queue a message that nothing is wrong with. It may be held back without a hint to the caller.
+    """Queue a valid message. It may be held back without telling the caller.
 
     Args:
-        account: whose.
+        account: the account.
         message: `to`, `list_number`, `body`; optional contact_data, wrap_links, metadata.
         skips: which of SKIPS are skipped.
     """
@@ -109,7 +109,7 @@ def _problem(account: Account, message: Row) -> Refusal | None:
 
 
 def _rendered(account: Account, message: Row, message_id: str) -> str:
-    """The text with the values that the message has for its placeholders, and with tracked links on request."""
+    """Return the text with its placeholders filled, and with tracked links on request."""
     about = message.get("contact_data")
     about = about if isinstance(about, dict) else {}
     fields = about.get("custom_fields")
@@ -121,7 +121,7 @@ def _rendered(account: Account, message: Row, message_id: str) -> str:
 
 
 def _is_repeat(account: Account, queued: Row) -> bool:
-    """Whether the same text went to the same number a short time ago."""
+    """Whether the same text was sent to the same number a short time ago."""
     since = _stamp(account.clock() - timedelta(seconds=account.options.duplicate_seconds))
     return account.options.duplicate_seconds > 0 and any(
         (one["to"], one["body"]) == (queued["to"], queued["body"]) and one["at"] > since
@@ -130,7 +130,7 @@ def _is_repeat(account: Account, queued: Row) -> bool:
 
 
 def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP") -> None:
-    """Somebody answers with a word of opting out: the contact becomes inactive, and an event reports it.
+    """Answer with an opt-out word: the contact becomes inactive, and an event reports it.
 
     Args:
         account: that has the contact.
@@ -152,7 +152,7 @@ def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP
 
 
 def reply(account: Account, phone: str, list_number: str, text: str) -> None:
-    """Somebody answers with anything else; the vendor does not document the event's fields.
+    """Answer with another text; the vendor does not document the event's fields.
 
     Args:
         account: that gets it.
@@ -191,7 +191,7 @@ def post_send_raw_bulk(account: Account, call: Call) -> Reply:
 
 
 def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = None) -> None:
-    """Set the endpoint that an account's events go to, or none.
+    """Set or remove the endpoint for an account's events.
 
     Args:
         account: whose events they are.
@@ -204,7 +204,7 @@ def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = N
 
 
 def _deliver(account: Account, message: Row, now: datetime, end: tuple[str, str]) -> None:
-    """A message's way: pending, then its end."""
+    """Send a message's events: pending, then its result."""
     about = {"event": "delivery", "message_id": message["message_id"], "to": message["to"]}
     about["list_number"] = message["list_number"]
     for after, (state, word) in (

@@ -1,7 +1,7 @@
-"""What requests ask for, and what the fields of writes may hold.
+"""Requests, and the allowed values in fields of writes.
 
 call ─▶ write_rules (one table per resource) ─▶ value_checks (one value)
 
-Three modules and a room, since every resource needs them. What does not belong here: routes (`sandbox.serving`), and
-what a request does (`contacts`, `campaigns`, `messages`).
+Every resource needs these three modules. What does not belong here: routes (`sandbox.serving`), and the work of
+requests (`contacts`, `campaigns`, `messages`).
 """

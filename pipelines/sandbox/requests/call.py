@@ -1,4 +1,4 @@
-"""What a request asks for, as the functions of the resources take it."""
+"""A request in the form for the functions of the resources."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ class Call:
     """One request.
 
     Attributes:
-        ids: what stands in the path, by the name in the route.
-        query: the query; of a name that is given twice, the last value.
-        body: the JSON object of the body; empty where there is none, or where it is no object.
+        ids: values in the path, by their names in the route.
+        query: the query; the last value of a repeated name.
+        body: the JSON object of the body; empty if it is missing or not an object.
     """
 
     ids: Mapping[str, str] = field(default_factory=dict)

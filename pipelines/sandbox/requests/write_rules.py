@@ -1,7 +1,7 @@
-"""What each field of each write may hold, as one table per resource; every write goes through `problem_of_values`.
+"""Types and ranges of all fields of writes, one table per resource; `problem_of_values` checks every write.
 
-A field that is not given is not looked at. What does not belong here: which fields are required, what they refer to
-and the documented codes for that (see the folders of the resources), which come first.
+Missing fields are not checked. What does not belong here: which fields are required, what they refer to and the
+documented codes for that (see the folders of the resources), which come first.
 """
 
 import re
@@ -22,11 +22,11 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", re.DOTALL)
 
 
 class Check(NamedTuple):
-    """What a value must be.
+    """A rule for a value.
 
     Attributes:
-        about: in the error's text, after "is".
-        fits: whether a value is it.
+        about: the rule in the error's text, after "is".
+        fits: whether a value follows the rule.
         schema: the same for OpenAPI, as far as JSON Schema can express it.
         code: of the refusal; "" for `invalid_` and the field's name.
     """
@@ -64,7 +64,7 @@ def is_url(value: object) -> bool:
 
 
 def is_day(value: object) -> bool:
-    """Whether a value is a day that is there, or an instant."""
+    """Whether a value is an existing day, or an instant."""
     return isinstance(value, str) and _DAY.fullmatch(value) is not None and instant(value) is not None
 
 
@@ -102,7 +102,7 @@ def _is_id(value: object) -> bool:
 
 
 def or_null(check: Check) -> Check:
-    """The same, or null."""
+    """Return the rule, with null allowed too."""
     kind = check.schema["type"]
     schema = {**check.schema, "type": [*(kind if isinstance(kind, list) else [kind]), "null"]}
     return check._replace(
@@ -111,11 +111,11 @@ def or_null(check: Check) -> Check:
 
 
 def between(lowest: float, highest: float, *, whole: bool = False, code: str = "") -> Check:
-    """A number of a range.
+    """Return a rule for a number in a range.
 
     Args:
-        lowest: that is taken.
-        highest: that is taken.
+        lowest: the lowest allowed number.
+        highest: the highest allowed number.
         whole: whether it has no decimal point.
         code: see `Check`.
     """
@@ -129,7 +129,7 @@ def between(lowest: float, highest: float, *, whole: bool = False, code: str = "
 
 
 def one_of(*texts: str) -> Check:
-    """One of these texts."""
+    """Return a rule for one of these texts."""
     return Check(
         f"one of {', '.join(texts)}",
         lambda value: isinstance(value, str) and value in texts,
@@ -138,7 +138,7 @@ def one_of(*texts: str) -> Check:
 
 
 def _many(fields: Fields, code: str = "") -> Check:
-    """An array of objects, each with fields of its own."""
+    """Return a rule for an array of objects with these fields."""
 
     def fits(value: object) -> bool:
         return isinstance(value, list) and all(
@@ -150,7 +150,7 @@ def _many(fields: Fields, code: str = "") -> Check:
 
 
 def schemas(fields: Fields) -> Row:
-    """The fields for OpenAPI."""
+    """Return the fields for OpenAPI."""
     return {name: check.schema for name, check in fields.items()}
 
 

@@ -58,9 +58,9 @@ class App:
             self._under_way -= 1
 
     def _own(self, request: HttpRequest, body: bytes) -> Response | None:
-        """What is no part of the API: the page, its description, the control routes, and the methods of a path.
+        """Answer requests outside the API: the page, its description, the control routes, and the methods of a path.
 
-        In the state, `under_way` counts the requests that the account still works on.
+        In the state, `under_way` counts the requests that the account is still working on.
         """
         path = request.scope["path"]
         if request.method in ("GET", "HEAD") and path in PAGES:
@@ -100,7 +100,7 @@ class App:
     async def _response(
         self, request: HttpRequest, body: bytes, logged: Request, struck: Struck
     ) -> Response | None:
-        """What is answered; None where the connection breaks instead."""
+        """Return the answer; None if the connection breaks instead."""
         if "reset-before" in struck:
             return None
         if (refused_by := refusal(struck, len(body))) is not None:
@@ -113,12 +113,12 @@ class App:
         return None if "reset-after" in struck or "half" in struck else spoilt(struck, status, reply)
 
     async def _pause(self, fault: Fault, body: bytes) -> None:
-        """Take time, whether or not the client still waits."""
+        """Wait, whether or not the client is still there."""
         records = len(json.loads(body)["records"]) if fault.per_row and body else 0
         await asyncio.sleep(self.faults.delay(fault, records))
 
     async def _gateway(self, request: HttpRequest, body: bytes, logged: Request, struck: Struck) -> Response:
-        """A gateway's reply after its time; the account behind it does the work at a time of its own, if at all."""
+        """Return a gateway's reply after its time; the account behind it does the work later, or never."""
         fault = struck["gateway"]
 
         async def work() -> None:
@@ -133,7 +133,7 @@ class App:
         return gateway_reply(fault)
 
     def _work(self, request: HttpRequest, body: bytes, logged: Request, struck: Struck) -> Reply:
-        """Do what the request asks; status and JSON."""
+        """Carry out the request; return status and JSON."""
         version, path = of_version(request.scope["path"])
         if (no_access := self._no_access(request.headers.get("x-api-key"), path)) is not None:
             return no_access
@@ -180,7 +180,7 @@ class App:
 
 
 def _body_of(route: Route, body: bytes) -> tuple[dict[str, Any], Refusal | None]:
-    """The object of a body. What is none lacks what is required; a change, which requires nothing, refuses it."""
+    """Return the object of a body. A body that is not an object lacks the required fields; a change refuses it."""
     given, problem = parsed(body)
     if isinstance(given, dict):
         return given, problem
@@ -189,7 +189,7 @@ def _body_of(route: Route, body: bytes) -> tuple[dict[str, Any], Refusal | None]
 
 
 def _not_there(account: Account, path: str) -> Reply | None:
-    """The refusal of a resource that this account does not have."""
+    """Return the refusal of a resource that this account does not have."""
     resource = path.split("/")[1] if "/" in path else path
     if resource in account.options.unserved:
         return not_found()
@@ -199,13 +199,13 @@ def _not_there(account: Account, path: str) -> Reply | None:
 
 
 def _misread(reply: Reply, struck: Struck, asked: dict[str, str]) -> Reply:
-    """A read of many rows as faults leave it."""
+    """Return the reply to a read of rows, changed by faults."""
     status, content = misled(reply, struck, asked)
     return status, flawed(content, struck)
 
 
 def _asked(query: dict[str, str], struck: Struck) -> dict[str, Any]:
-    """The query as faults make the account take it."""
+    """Return the query, changed by faults."""
     changed = dict(query)
     if "repeat" in struck:
         changed["page"] = "1"

@@ -43,8 +43,8 @@ def control(account: Account, faults: Faults, method: str, path: str, body: byte
     """Answer a control route.
 
     Args:
-        account: whose.
-        faults: the faults in force.
+        account: the account.
+        faults: the current faults.
         method: of HTTP.
         path: with the prefix.
         body: JSON, or nothing.
@@ -64,7 +64,7 @@ def control(account: Account, faults: Faults, method: str, path: str, body: byte
 
 
 def _problem(given: object, takes: Fields) -> Refusal | None:
-    """What is wrong with a body: it is an object, of these fields only."""
+    """Return the refusal of a body that is not an object of these fields, if any."""
     if not isinstance(given, dict):
         return "invalid_body", "The body is a JSON object"
     if unknown := given.keys() - takes.keys():
@@ -73,7 +73,7 @@ def _problem(given: object, takes: Fields) -> Refusal | None:
 
 
 def state(account: Account) -> Row:
-    """The whole account as JSON would have it, contacts newest first."""
+    """Return the complete account as JSON values, contacts newest first."""
     return {
         "lists": account.lists,
         "offers": account.offers,
@@ -98,7 +98,7 @@ def _log(account: Account, _: Faults, __: Given) -> Row:
 
 
 def _change_account(account: Account, _: Faults, given: Given) -> Row:
-    """Change the account; what is not given stays. The answer is how it is then."""
+    """Change the given parts of the account; the answer is its new state."""
     options = replace(account.options, **_fitting(account.options, given.get("options", {})))
     billing = _one_of(given.get("billing", account.billing) or "", ("", *BILLING_CODES))
     products = {_one_of(one, PRODUCTS) for one in given.get("products", account.products)}
@@ -113,7 +113,7 @@ def _change_account(account: Account, _: Faults, given: Given) -> Row:
 
 
 def _list_of(account: Account, number: str, changes: object) -> Row:
-    """The list that changes are for, where they are such."""
+    """Return the list for changes, if it exists and the changes are valid."""
     row = by_id(account.lists, number)
     if row is None or _problem(changes, _OF_A_LIST) is not None:
         raise ValueError("lists has the ids of lists, each with status or list_type")
@@ -121,7 +121,7 @@ def _list_of(account: Account, number: str, changes: object) -> Row:
 
 
 def _fitting(options: Options, given: Given) -> Given:
-    """Options whose values are of the kind that they have; a JSON array is a tuple here."""
+    """Return the options whose values have the right type; a JSON array becomes a tuple."""
     fitting = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     for name, value in fitting.items():
         if not hasattr(options, name):
@@ -236,4 +236,4 @@ _TAKES: dict[tuple[str, str], Fields] = {
     ("POST", "/opt-outs"): {"phone": PHONE, "list_number": PHONE, "keyword": TEXT},
     ("POST", "/replies"): {"phone": PHONE, "list_number": PHONE, "text": TEXT},
 }  # fmt: skip
-"""What the bodies of control routes may hold."""
+"""Fields of control routes' bodies."""

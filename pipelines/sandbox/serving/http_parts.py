@@ -1,4 +1,4 @@
-"""What HTTP adds to a call: the version in the path, the JSON of the body, and headers of replies.
+"""HTTP parts of a call: the version in the path, the JSON of the body, and headers of replies.
 
 What does not belong here: what a call is to the resources (`sandbox.requests.call`).
 """
@@ -17,13 +17,13 @@ TABLES = {PREFIX: ROUTES, PREFIX_OF_V1: ROUTES_OF_V1}
 
 
 def of_version(path: str) -> tuple[str, str]:
-    """A path's version, and what stands below it; no version where there is none."""
+    """Return a path's version ("" if none) and the path below it."""
     prefix = next((prefix for prefix in TABLES if path.startswith(f"{prefix}/")), "")
     return prefix, path.removeprefix(prefix)
 
 
 def parsed(body: bytes) -> tuple[Any, Refusal | None]:
-    """The JSON of a body, an empty object where there is none; and why it is not taken, if it is not."""
+    """Return the JSON of a body (an empty object without a body), and its refusal, if any."""
     try:
         given = (
             json.loads(body, parse_float=_finite, parse_int=_whole, parse_constant=_no_number) if body else {}
@@ -42,11 +42,11 @@ def parsed(body: bytes) -> tuple[Any, Refusal | None]:
 
 
 def headers_for(method: str, path: str, status: int) -> dict[str, str]:
-    """The headers of a reply: v1's warnings, and the methods that a path has.
+    """Return the headers of a reply: v1's warnings, and the methods of a path.
 
     Args:
         method: of the request.
-        path: the whole of it, with the version.
+        path: the complete path with the version.
         status: of the reply.
     """
     version, below = of_version(path)

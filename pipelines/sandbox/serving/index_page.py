@@ -1,4 +1,4 @@
-"""GET / and /openapi.json: what the account offers, for people and for programs; both follow the table of routes."""
+"""GET / and /openapi.json: the account's routes for people and for programs, from the table of routes."""
 
 import json
 import re
@@ -35,7 +35,7 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-act
 
 
 def html_page() -> Response:
-    """The page for people: no script, nothing from elsewhere."""
+    """Return the page for people, without scripts and outside resources."""
     content = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Trackly sandbox</title><style>{_STYLE}</style></head><body>
@@ -59,7 +59,7 @@ else with <code>invalid_</code> and the field's name.</p>
 
 
 def openapi() -> Response:
-    """The routes as OpenAPI has them: methods, paths, fields codes, and types of what v2 takes."""
+    """Return the routes as OpenAPI: methods, paths, fields, codes, and types of v2's fields."""
     paths: dict[str, Row] = {}
     for prefix, routes in (("/api/v2", ROUTES), ("/api/v1", ROUTES_OF_V1)):
         for route in routes:

@@ -1,6 +1,6 @@
-"""The one table of routes: what the account serves, by which function, and which codes it may refuse with.
+"""The table of routes: their functions, fields and codes of refusals.
 
-What does not belong here: who may ask (see `app`), and what the functions do (see the folders of the resources).
+What does not belong here: authentication (see `app`), and the functions' work (see the folders of the resources).
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ class Route(NamedTuple):
         method: of HTTP.
         path: below the version's prefix; `{name}` stands for any text without a slash.
         handler: the function that answers.
-        about: what it does, in a line.
+        about: its purpose, in a line.
         takes: the query's names, or the body's fields; those with `*` are required.
-        codes: by which codes it refuses, in the reply or in `errors`, besides those of every route.
-        product: what the account must have bought, and the code without it.
+        codes: its codes of refusals, in the reply or in `errors`, in addition to those of every route.
+        product: the required product, and the code without it.
     """
 
     method: str
@@ -195,7 +195,7 @@ ROUTES_OF_V1 = (
 
 
 def find(routes: Iterable[Route], method: str, path: str) -> tuple[Route | None, dict[str, str], list[str]]:
-    """The route of a request, what stands in its path, and the methods that the path has.
+    """Return the route of a request, the values in its path, and the methods of the path.
 
     Args:
         routes: a table of routes.
@@ -214,7 +214,7 @@ def find(routes: Iterable[Route], method: str, path: str) -> tuple[Route | None,
 
 
 def _ids(pattern: str, path: str) -> dict[str, str] | None:
-    """What stands in a path where a route's pattern has names; None where the path is another."""
+    """Return the values in a path for the names of a route's pattern; None if the path does not match."""
     wanted, found = pattern.split("/"), path.split("/")
     if len(wanted) != len(found):
         return None

@@ -1,4 +1,4 @@
-"""Serving an account on loopback: beside a test or the demo, or until it is stopped."""
+"""Serves an account on loopback: during a test or the demo, or until it is stopped."""
 
 import socket
 import threading
@@ -31,12 +31,12 @@ class Server:
 
 @contextmanager
 def running(account: Account, faults: Faults | None = None, port: int = 0) -> Iterator[Server]:
-    """Serve an account from a thread of this process for the length of a block.
+    """Serve an account from a thread of this process during a block.
 
     Args:
-        account: what is served; it may be looked at and changed meanwhile.
+        account: the account; it may be read and changed meanwhile.
         faults: faults to begin with.
-        port: 0 for any that is free.
+        port: 0 for any free port.
     """
     faults = faults or Faults()
     listener = _listen(port)
@@ -47,7 +47,7 @@ def running(account: Account, faults: Faults | None = None, port: int = 0) -> It
         yield Server(f"http://{HOST}:{listener.getsockname()[1]}{PREFIX}", faults)
     finally:
         server.should_exit = True
-        server.force_exit = True  # connections kept alive are not waited for
+        server.force_exit = True  # do not wait for connections kept alive
         thread.join()
         listener.close()
 
@@ -56,8 +56,8 @@ def serve_forever(account: Account, faults: Faults, listener: socket.socket) -> 
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        account: what is served.
-        faults: the faults in force.
+        account: the account.
+        faults: the current faults.
         listener: from `listen`.
     """
     try:
@@ -67,7 +67,7 @@ def serve_forever(account: Account, faults: Faults, listener: socket.socket) -> 
 
 
 def listen(port: int) -> tuple[socket.socket, str]:
-    """A listening socket on loopback, and the base URL that it will serve.
+    """Return a listening socket on loopback, and its base URL.
 
     Raises:
         OSError: the port is taken.
@@ -86,7 +86,7 @@ def _server(account: Account, faults: Faults) -> uvicorn.Server:
         http=Protocol,
         ws="none",
         lifespan="off",
-        log_level="critical",  # a truncated body is on purpose
+        log_level="critical",  # truncated bodies are on purpose
         access_log=False,
         timeout_graceful_shutdown=1,
     )
