@@ -1,9 +1,9 @@
 """The vocabulary that datasets are declared in: column types, checks, and `Dataset` itself.
 
-A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is the JSON decoder as it
-stands; `arrow`, `tables` and `pandera_checks` of `schemas.derived` and `schemas.dictionary` derive the rest from it.
-What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb, since `status` and
-`--help` load this module.
+A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is also the JSON decoder; `arrow`,
+`tables` and `pandera_checks` of `schemas.derived` and `schemas.dictionary` derive the rest from it. What does not
+belong here: any one dataset, and anything that imports pandas, pandera or duckdb, since `status` and `--help` load
+this module.
 """
 
 import types
@@ -20,7 +20,7 @@ from schemas.values.phones import E164
 
 
 class Kind(Enum):
-    """What a column holds, independent of Arrow, DuckDB and pandas."""
+    """The kind of a column's values, independent of Arrow, DuckDB and pandas."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -45,11 +45,11 @@ Json = Annotated[msgspec.Raw, Kind.JSON]
 Day = Annotated[str, Kind.DAY]
 Ratio = Annotated[float, Kind.RATIO]
 Integers = Annotated[list[int | float], Kind.INTEGERS]
-"""Whole numbers, also where they are written with a decimal point."""
+"""Whole numbers, also if written with a decimal point."""
 Texts = Annotated[list[str], Kind.TEXTS]
 
 ABSENT = msgspec.Raw(b"null")
-"""Default of a JSON column: the field was not there, or null."""
+"""Default of a JSON column: the field was missing, or null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class LengthAtMost:
-    """The text has no more than so many characters."""
+    """The text is not longer than a number of characters."""
 
     characters: int
 
@@ -95,18 +95,18 @@ NOT_NEGATIVE = AtLeast(0)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What people and checks need to know of a column.
+    """The description and rules of a column.
 
     Attributes:
         doc: its meaning, one sentence.
-        unit: its unit, where it has one.
+        unit: its unit, if it has one.
         checks: a row that breaks one is quarantined.
-        known: the values that the vendor documents. Others are published all the same, since a vendor may add
-            values, and show as a warning.
+        known: the values that the vendor documents. Other values are published with a warning, since the vendor may
+            add values.
         refers_to: the column of the warehouse that has its values, as schema.table.column.
-        planned: whether it holds times that are planned, so that the future is plausible.
-        objects: of JSON, whether it is an array of objects; a row where it is anything else is quarantined.
-        various: whether hardly two rows have the same text, so that nothing has to look for repeats in it.
+        planned: whether it holds planned times, so that future times are plausible.
+        objects: for JSON, whether it must be an array of objects; other rows are quarantined.
+        various: whether nearly all texts differ, so that a search for repeats is useless.
     """
 
     doc: str
@@ -121,7 +121,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column of a dataset, read off its declaration."""
+    """One column of a dataset, from its declaration."""
 
     name: str
     kind: Kind
@@ -136,8 +136,8 @@ class Dataset:
     Attributes:
         name: its table's name.
         row: the struct that declares its columns.
-        key: the columns that tell its rows apart; empty where rows have no key of their own.
-        doc: what one row is.
+        key: the columns that tell its rows apart; empty if rows have no key.
+        doc: the meaning of one row.
         source: the vendor page that documents it, as a path; see `page`.
     """
 
@@ -154,7 +154,7 @@ class Dataset:
 
     @property
     def page(self) -> str:
-        """The address of the vendor page that documents it; "" where none does."""
+        """The address of the vendor page that documents it; "" if there is none."""
         return f"https://docs.tracklysms.com{self.source}" if self.source else ""
 
     @property
@@ -164,7 +164,7 @@ class Dataset:
 
 
 def past_times(dataset: Dataset) -> tuple[str, ...]:
-    """Its columns of times that have passed, so that one after tomorrow is odd."""
+    """Return its columns of past times, in which a time after tomorrow is odd."""
     return tuple(
         field.name for field in dataset.fields if field.kind is Kind.INSTANT and not field.column.planned
     )

@@ -24,8 +24,8 @@ LINE_TYPES = ("CELL PHONE", "VOIP", "LANDLINE", "FAKE", "UNKNOWN")
 class Contact(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     """A row of GET /contacts.
 
-    Nullability is not documented. Required are the key, whether the contact is active, and what figures are
-    made of; everything else may be null.
+    Nullability is not documented. The key, the active flag and the fields behind figures are required; all other
+    fields may be null.
     """
 
     phone_number: Annotated[

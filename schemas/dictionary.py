@@ -1,6 +1,6 @@
 """The data dictionary (docs/data-dictionary.md), derived from the declarations.
 
-`python -m schemas.dictionary` writes it; a test holds the file to it.
+`python -m schemas.dictionary` writes it; a test compares the file with it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ DOCUMENT = Path("docs/data-dictionary.md")
 
 
 def dictionary() -> str:
-    """The whole document as Markdown."""
+    """Return the complete document as Markdown."""
     parts = [
         "# Data dictionary",
         "Generated from `schemas/` by `python -m schemas.dictionary`; do not edit by hand.",
@@ -47,7 +47,7 @@ def dictionary() -> str:
 
 
 def _pulled() -> Iterator[str]:
-    """What was pulled, what is made of it, and what was left out of it."""
+    """Yield the parts on pulled, derived and quarantined tables."""
     yield "## Pulled: tables in `warehouse.duckdb`, schema `main`"
     for dataset in PULLED.values():
         yield _section(dataset, (*dataset.fields, *BOOKKEEPING.fields))

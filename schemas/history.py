@@ -1,7 +1,7 @@
 """The history datasets that are pushed: sends, clicks and revenue of another platform.
 
 Columns are the API's record fields (/api-reference/v2/history/import-sends, import-clicks, import-revenue).
-`record_id` is the one column of ours: it distinguishes revenue rows and is never sent.
+`record_id` is the only column of ours: it tells revenue rows apart and is never sent.
 """
 
 from typing import Annotated
@@ -25,7 +25,7 @@ _GIVEN = LengthAtMost(255)
 
 
 class HistorySend(msgspec.Struct):
-    """A record of POST /history/sends; list_number or list_id must be there."""
+    """A record of POST /history/sends; list_number or list_id is required."""
 
     id: Annotated[Text, Column("The caller's own id of the send; the key.", checks=(_GIVEN,))]
     to_number: Annotated[Text, Column("Whom it was sent to.", checks=(PHONE,))]

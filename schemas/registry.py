@@ -1,4 +1,4 @@
-"""Every dataset there is, listed explicitly: what is pulled, what is made of that, and what is pushed."""
+"""All datasets, listed explicitly: pulled, derived and pushed."""
 
 from schemas.audiences import AUDIENCES
 from schemas.columns import Dataset
@@ -13,16 +13,16 @@ from schemas.schedules import SCHEDULE_BLASTS, SCHEDULES
 PULLED: dict[str, Dataset] = {
     dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS, REVENUE, CREATIVES, AUDIENCES, SCHEDULES)
 }
-"""What `pull` reads, in the order that its rows refer to each other."""
+"""Datasets that `pull` reads, in the order of their references."""
 
 OPTIONAL = frozenset({"creatives", "audiences", "schedules"})
-"""Those of them that an account need not serve: its API may be older, or the product not be enabled."""
+"""Pulled datasets that an account may not serve, since its API is older or the product is not enabled."""
 
 BY_PRODUCT = OPTIONAL | {"offers"}
-"""Those that are part of a product which an account need not have; contacts and lists are of every account."""
+"""Pulled datasets of products that an account may not have; every account has contacts and lists."""
 
 DERIVED: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVE_LINKS, SCHEDULE_BLASTS)}
-"""Views over what is nested in pulled rows."""
+"""Views over lists inside pulled rows."""
 
 PUSHED: dict[str, Dataset] = {dataset.name: dataset for dataset in (SENDS, CLICKS, HISTORY_REVENUE)}
-"""What `push` sends, in the order that its rows refer to each other."""
+"""Datasets that `push` sends, in the order of their references."""

@@ -1,9 +1,9 @@
-"""The revenue dataset: events where the account serves them, else changes of the contacts' totals.
+"""The revenue dataset: events if the account serves them, otherwise changes of the contacts' totals.
 
-GET /revenue is not documented. Where it answers, its rows are taken (source `events`). Where it does not, the
-only documented read that carries revenue is the totals in GET /contacts: each change of a total between two
-snapshots is a row (source `contacts`), the first sync giving the opening balances, so that the sum of revenue
-is the sum of contacts.revenue_total at any moment.
+GET /revenue is not documented. If it answers, its rows are used (source `events`). If not, the only documented read
+with revenue is the totals in GET /contacts: each change of a total between two snapshots is a row (source
+`contacts`), the first sync giving the opening balances, so the sum of revenue always equals the sum of
+contacts.revenue_total.
 """
 
 from typing import Annotated
@@ -46,7 +46,7 @@ class Revenue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 OF_TOTALS = frozenset({"conversion_count", "since"})
-"""Columns of our own, which only rows out of contacts' totals have."""
+"""Columns of our own that only rows from contacts' totals have."""
 
 REVENUE = Dataset(
     name="revenue",

@@ -1,6 +1,6 @@
-"""The schedules dataset: what is sent to whom and when, and the variants of it as rows of their own.
+"""The schedules dataset: planned sends, and their variants as separate rows.
 
-The zone of send_time is the account's, which no read gives, so the instant of a run is not a column.
+send_time is in the account's time zone, which the API does not give, so the instant of a run is not a column.
 """
 
 from typing import Annotated

@@ -1,6 +1,6 @@
 """Webhook events: webhook_events, and the receiver's own figures in sync.webhooks.
 
-Bodies are not documented to be complete, ordered or sent once, so every column that comes from a body may be null.
+The vendor does not document that bodies are complete, ordered or sent once, so every column from a body may be null.
 What does not belong here: how bodies are received and read (see `pipelines.webhooks`).
 """
 
@@ -13,7 +13,7 @@ from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Jso
 EVENTS = ("delivery", "unsubscribe", "reply", "sent", "click", "conversion", "opt-out")
 STATUSES = ("pending", "delivered", "undeliverable", "expired", "rejected")
 CONTRACT = 4
-"""Raise it when bodies are read in another way: the next publish then reads all that are kept again."""
+"""Raise it if bodies are read differently: the next publish then reads all stored bodies again."""
 
 
 class Documented(msgspec.Struct, kw_only=True):
@@ -69,7 +69,7 @@ class WebhookEvent(Documented, kw_only=True):
 
 
 class Webhooks(msgspec.Struct, kw_only=True):
-    """How far the queue is published, and what the receiver counted."""
+    """The published position in the queue, and the receiver's counts."""
 
     queue: Annotated[Text, Column("Id of the queue that the events are from.")]
     change: Annotated[Integer, Column("The queue's last change that webhook_events has.")]

@@ -1,4 +1,4 @@
-"""What is derived from the declarations: Arrow, pandera and DuckDB, and the list of all that analysts read.
+"""Derived from the declarations: Arrow, pandera and DuckDB schemas, and the list of analysts' tables.
 
 a `Dataset` ─▶ arrow ─▶ pandera_checks; tables (DuckDB); catalog
 

@@ -28,7 +28,7 @@ def arrow_schema(dataset: Dataset) -> pa.Schema:
 
 
 def quarantine_schema() -> pa.Schema:
-    """Quarantined rows as they lie in Parquet."""
+    """Return the Parquet schema of quarantined rows."""
     return arrow_schema(QUARANTINED)
 
 

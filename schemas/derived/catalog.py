@@ -1,6 +1,6 @@
-"""The tables and views of the warehouse that analysts are meant to read, in one list.
+"""The list of the warehouse's tables and views for analysts.
 
-What does not belong here: tables that only others are made of, such as `sync.contacts_ended`, and declarations.
+What does not belong here: internal tables, such as `sync.contacts_ended`, and declarations.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class Table:
     """A table or view.
 
     Attributes:
-        schema: where it stands.
-        name: its name there.
-        dataset: what one row of it is, and its key.
+        schema: its schema.
+        name: its name in the schema.
+        dataset: the declaration of its rows and key.
         fields: all its columns.
     """
 
@@ -38,7 +38,7 @@ class Table:
 
 
 def tables() -> list[Table]:
-    """All of them: pulled, pushed, quarantined, what ran, and marts."""
+    """Return all tables: pulled, pushed, quarantined, runs, and marts."""
     return list(_tables())
 
 

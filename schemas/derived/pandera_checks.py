@@ -55,7 +55,7 @@ def broken_rows(dataset: Dataset, table: pa.Table | pa.RecordBatch) -> dict[int,
 
 def _reasons(dataset: Dataset, cases: pd.DataFrame) -> dict[int, str]:
     unplaced = cases[cases["index"].isna()]
-    if len(unplaced):  # a column is missing or of another type: our own decoding is at fault, not the data
+    if len(unplaced):  # a column is missing or has another type: a defect of our decoding, not of the data
         raise TypeError(f"{dataset.name}: frame does not fit its schema: {sorted(set(unplaced['check']))}")
     reasons: dict[int, list[str]] = {}
     for index, column, check in zip(cases["index"], cases["column"], cases["check"], strict=True):
@@ -65,7 +65,7 @@ def _reasons(dataset: Dataset, cases: pd.DataFrame) -> dict[int, str]:
 
 
 def _check(check: Check) -> pandera.Check:
-    """A declared check as pandera's; its error text is the check in words."""
+    """Return a declared check as a pandera check, whose error text is the check in words."""
     match check:
         case Matches(pattern, words):
             return pandera.Check.str_matches(pattern, error=words)

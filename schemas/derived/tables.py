@@ -24,7 +24,7 @@ def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) 
     Args:
         table: its name.
         fields: its columns.
-        or_keep: leave a table of that name as it is.
+        or_keep: keep an existing table of that name.
     """
     columns = ",\n  ".join(
         f'"{field.name}" {TYPES[field.kind]}{"" if field.nullable else " NOT NULL"}{_compression(field)}'
@@ -34,7 +34,7 @@ def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) 
 
 
 def _compression(field: Field) -> str:
-    """How a column is compressed where DuckDB need not find out: texts that hardly repeat take it longest."""
+    """Return a fixed compression for texts that hardly repeat, since DuckDB's search for one takes longest there."""
     various = field.kind is Kind.JSON or field.column.various or _is_phone(field)
     return " USING COMPRESSION zstd" if various else ""
 
@@ -48,7 +48,7 @@ def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str
 
     Args:
         table: its qualified name.
-        dataset: what it holds.
+        dataset: the table's dataset.
         fields: its columns.
         kind: TABLE or VIEW.
     """
@@ -58,17 +58,17 @@ def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str
 
 
 SHOWN = "column_name, data_type, is_nullable, comment"
-"""What DuckDB's catalog shows of a column."""
+"""The fields of DuckDB's catalog for a column."""
 
 Shown = tuple[str | None, list[tuple[str, str, bool, str | None]]]
-"""What it shows of a table: its comment, and `SHOWN` of each column."""
+"""The catalog's entry of a table: its comment, and `SHOWN` of each column."""
 
 _SHOWN_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 """Types that the catalog shows by another name."""
 
 
 def shown(dataset: Dataset, fields: Sequence[Field]) -> Shown:
-    """What the catalog shows of a table that is as declared.
+    """Return the catalog's entry of a table that is as declared.
 
     Args:
         dataset: what it holds.
@@ -85,7 +85,10 @@ def _meaning(dataset: Dataset) -> str:
 
 
 def breaks_a_check(fields: Sequence[Field]) -> str:
-    """Whether a row breaks a declared check or lacks a value, as SQL; in words by `frames`, for rows that do."""
+    """Return SQL for whether a row breaks a declared check or lacks a value.
+
+    `pandera_checks` has the reasons in words.
+    """
     broken = [f"{field.name} IS NULL" for field in fields if not field.nullable]
     broken += [_breaks(field.name, check) for field in fields for check in field.column.checks]
     return " OR ".join(broken) or "false"
@@ -102,7 +105,7 @@ def _breaks(name: str, check: Check) -> str:
 
 
 def describe(field: Field) -> str:
-    """A column's meaning, unit and checks as one text."""
+    """Return a column's meaning, unit and checks as one text."""
     column = field.column
     # "Conversions. In conversions." says it twice
     unit = f" In {column.unit}." if column.unit and column.unit not in column.doc.lower() else ""
@@ -112,10 +115,10 @@ def describe(field: Field) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as an SQL string."""
+    """Return a text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
-    """A name of a column, table or database in SQL, whatever is in it."""
+    """Return the name of a column, table or database quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,7 +1,7 @@
-"""The marts: each view for analysts with its columns' types and meanings, by what it is made of.
+"""The marts: each view for analysts with its columns' types and meanings, by subject.
 
-columns (what marts share) ─▶ lists, contacts, imports, offers_and_revenue, freshness, webhooks, campaigns ─▶ registry
+columns (shared by marts) ─▶ lists, contacts, imports, offers_and_revenue, freshness, webhooks, campaigns ─▶ registry
 
-How a mart is computed stands in `pipelines/warehouse/marts/<name>.sql`, whose columns are these. Figures are never
-made up: what is not known is NULL, and the column says what it takes to be known. Days are UTC days.
+The query of a mart is in `pipelines/warehouse/marts/<name>.sql`, with the same columns. Figures are never made up: an
+unknown figure is NULL, and the column's text says when it is known. Days are UTC days.
 """

@@ -41,7 +41,7 @@ class ImportedActivity(msgspec.Struct):
     """An imported record that is in the account."""
 
     dataset: Annotated[Text, Column("sends, clicks or revenue.")]
-    message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
+    message_id: Annotated[Text | None, Column("Id of the send; for a click or revenue, of its send.")]
     happened_at: Annotated[
         Instant | None,
         Column("When it was sent, clicked or earned; null where neither input nor warehouse kept it.", "UTC"),
@@ -65,7 +65,7 @@ class ImportedActivity(msgspec.Struct):
     delivered: Annotated[Flag | None, Column("Whether it was delivered (sends only).")]
     length: Annotated[Integer | None, Column("Length of the text (sends only).", "characters")]
     send_timestamp: Annotated[
-        Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")
+        Instant | None, Column("When the message was sent, by the click (clicks only).", "UTC")
     ]
     attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")]
 

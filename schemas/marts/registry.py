@@ -1,6 +1,6 @@
-"""Every mart there is: the views for analysts, in the order in which they are made.
+"""All marts: the views for analysts, in the order in which they are made.
 
-What does not belong here: their columns, which stand in the module of their subject.
+What does not belong here: their columns, which are in the module of their subject.
 """
 
 from schemas.columns import Dataset

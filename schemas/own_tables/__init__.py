@@ -1,6 +1,6 @@
-"""Tables that the account does not have: what pulls, pushes and publishes record of themselves.
+"""Tables of our own: records of pulls, pushes and publishes.
 
 sync (pulls), imports (pushes), campaigns (counts), versions and revenue_readings (history), pull_columns
 
-What does not belong here: datasets that the account serves or takes, one file each in `schemas`.
+What does not belong here: datasets of the account, one file each in `schemas`.
 """

@@ -1,7 +1,7 @@
-"""What a publish counts of campaigns, in the sync schema: audiences by their filters, and settings for the marts.
+"""Tables of campaigns that a publish fills, in the sync schema: counts of audiences, and settings for the marts.
 
-What does not belong here: what the account says of them (`audiences`, `schedules`), and the marts that put both
-together (`schemas.marts.campaigns`).
+What does not belong here: the account's own data (`audiences`, `schedules`), and the marts that combine both
+(`schemas.marts.campaigns`).
 """
 
 from typing import Annotated

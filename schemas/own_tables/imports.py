@@ -1,4 +1,4 @@
-"""The tables in which a push accounts for itself: imports.records and imports.chunks."""
+"""The tables in which a push records its work: imports.records and imports.chunks."""
 
 from typing import Annotated
 
@@ -18,40 +18,43 @@ class ImportRecord(msgspec.Struct):
     identity: Annotated[
         Text | None,
         Column(
-            "What the row is known by in every push; null where the row is too broken to have one.",
+            "The key of the row in every push; null if the row is too broken to have one.",
             various=True,
         ),
     ]
     message_id: Annotated[
-        Text | None, Column("The send: its own id, or that of the click's or revenue's.", various=True)
+        Text | None, Column("Id of the send; for a click or revenue, of its send.", various=True)
     ]
-    outcome: Annotated[Text, Column("What became of the row.", known=OUTCOMES)]
+    outcome: Annotated[Text, Column("The outcome of the row.", known=OUTCOMES)]
     code: Annotated[
         Text | None,
         Column(
-            "The API's code, or ours, for an outcome that is not plain: such as conflict, or sent_before for a "
+            "The API's code, or ours, if an outcome needs one: such as conflict, or sent_before for a "
             "pending row that a lost ledger had as sent."
         ),
     ]
     reason: Annotated[
-        Text | None, Column("Why: one text for one cause; for a conflict with the places of the other rows.")
+        Text | None,
+        Column("The reason: one text per cause; for a conflict, with the places of the other rows."),
     ]
     chunk: Annotated[
         Integer | None,
         Column(
-            "The last call that it was part of; null where the ledger that knew it was lost.",
+            "The last call with the row; null if the ledger that had the call was lost.",
             refers_to="imports.chunks.chunk",
         ),
     ]
-    attempt: Annotated[Integer, Column("How many calls it was part of.", "calls")]
-    at: Annotated[Instant | None, Column("When that call was answered, or meant to be sent.", "UTC")]
+    attempt: Annotated[Integer, Column("Number of calls with the row.", "calls")]
+    at: Annotated[
+        Instant | None, Column("When the last call was answered, or its intent was recorded.", "UTC")
+    ]
     in_input: Annotated[
         Flag, Column("Whether the row is in the current history input; status counts only those.")
     ]
-    file: Annotated[Text | None, Column("The file that it stands in (rows of the current input).")]
-    row: Annotated[Integer | None, Column("Its place in that file, from 1, the header not counted.")]
+    file: Annotated[Text | None, Column("The row's file (rows of the current input).")]
+    row: Annotated[Integer | None, Column("The row's number in the file, from 1, without the header.")]
     line: Annotated[
-        Integer | None, Column("The line that it begins in, from 1, the header counted (text files).")
+        Integer | None, Column("The line in which the row begins, from 1, with the header (text files).")
     ] = None
     differs: Annotated[
         Flag | None,
@@ -61,22 +64,20 @@ class ImportRecord(msgspec.Struct):
         ),
     ] = None
     differs_acknowledged: Annotated[
-        Flag | None, Column("Whether that was acknowledged: `trackly-sync resolve --differs`.")
+        Flag | None, Column("Whether the difference was acknowledged: `trackly-sync resolve --differs`.")
     ] = None
     happened_at: Annotated[
-        Instant | None, Column("When it was sent, clicked or earned, as the row says.", "UTC")
+        Instant | None, Column("When it was sent, clicked or earned, by the row.", "UTC")
     ] = None
-    list_id: Annotated[Integer | None, Column("The list, where the row gives its id (sends only).")] = None
-    list_number: Annotated[
-        Text | None, Column("The list's number, where the row gives that (sends only).")
-    ] = None
+    list_id: Annotated[Integer | None, Column("The list's id, if the row gives it (sends only).")] = None
+    list_number: Annotated[Text | None, Column("The list's number, if the row gives it (sends only).")] = None
     offer_id: Annotated[Text | None, Column("The offer (clicks and revenue only).")] = None
     revenue: Annotated[Money | None, Column("Amount earned (revenue only).", "account currency")] = None
     payout: Annotated[Money | None, Column("What the offer paid (revenue only).", "account currency")] = None
     phone_number: Annotated[
         Text | None,
         Column(
-            "Whom it was sent to, or who clicked; or that number's hash, as in contacts (not for revenue).",
+            "Phone number of the recipient or clicker, or its hash, as in contacts (not for revenue).",
             various=True,
         ),
     ] = None
@@ -87,13 +88,13 @@ class ImportRecord(msgspec.Struct):
         Text | None, Column("The text (sends only); null unless TRACKLY_KEEP_MESSAGES is on.", various=True)
     ] = None
     send_timestamp: Annotated[
-        Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")
+        Instant | None, Column("When the message was sent, by the click (clicks only).", "UTC")
     ] = None
     attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")] = None
     raw: Annotated[Json, Column("The row as it was read (quarantined and rejected rows).")] = ABSENT
     evidence: Annotated[
         Text | None,
-        Column("The figures of its contact that the reason rests on (revenue that a reading settled)."),
+        Column("The contact's figures behind the reason (revenue that a reading settled)."),
     ] = None
 
 
@@ -113,21 +114,23 @@ class ImportChunk(msgspec.Struct):
     bytes: Annotated[Integer, Column("Size of its body.", "bytes")]
     attempts: Annotated[Integer | None, Column("Requests that it took.", "requests")]
     http_status: Annotated[Integer | None, Column("HTTP status of the answer.")]
-    success_count: Annotated[Integer, Column("Records taken in, as the API counts them.", "rows")]
+    success_count: Annotated[Integer, Column("Records imported, as the API counts them.", "rows")]
     error_count: Annotated[Integer, Column("Records that failed, as the API counts them.", "rows")]
     duplicates_skipped: Annotated[
-        Integer, Column("Records that it had already, as the API counts them.", "rows")
+        Integer, Column("Records that the account already had, as the API counts them.", "rows")
     ]
     invalid_phones: Annotated[Integer, Column("Phone numbers refused, as the API counts them.", "rows")]
     total_revenue: Annotated[
-        Money | None, Column("Revenue taken in, as the API adds it up.", "account currency")
+        Money | None, Column("Revenue imported, as the API sums it.", "account currency")
     ]
-    intended_at: Annotated[Instant, Column("When the intent was on record, before the request left.", "UTC")]
+    intended_at: Annotated[
+        Instant, Column("When the intent was recorded, before the request was sent.", "UTC")
+    ]
     sent_at: Annotated[
         Instant | None, Column("When the request was sent that was answered, or cut off.", "UTC")
     ]
-    answered_at: Annotated[Instant | None, Column("When its answer was there.", "UTC")]
-    error: Annotated[Text | None, Column("What went wrong with all of the call.")]
+    answered_at: Annotated[Instant | None, Column("When its answer had arrived.", "UTC")]
+    error: Annotated[Text | None, Column("The error of the complete call.")]
     run: Annotated[
         Text | None, Column("The run that sent it; see sync.runs. Null for calls of an earlier version.")
     ] = None
@@ -148,10 +151,10 @@ class ImportResolution(msgspec.Struct):
             known=("accepted", "pending", "rejected", "acknowledged", "differs", "emptied"),
         ),
     ]
-    reason: Annotated[Text, Column("Why, as that person wrote it.")]
+    reason: Annotated[Text, Column("The reason, as the person wrote it.")]
     resolved_at: Annotated[Instant, Column("When.", "UTC")]
     resolved_by: Annotated[
-        Text | None, Column("Who, as the machine knows them; null where it knows no name.")
+        Text | None, Column("The user's name on the machine; null if it is not known.")
     ] = None
 
 
@@ -159,7 +162,7 @@ RECORDS = Dataset(
     name="records",
     row=ImportRecord,
     key=(),
-    doc="One row per row of history: those of the current input, and those that were sent from earlier ones.",
+    doc="One row per row of history: rows of the current input, and rows that were sent from earlier inputs.",
     source="",
 )
 FACTS = tuple(
@@ -182,7 +185,7 @@ FACTS = tuple(
         "attribution_type",
     )
 )
-"""What imports.records says of a row beside its outcome, and what is archived of it: only its file says so too."""
+"""Columns of imports.records with a row's values, which are archived too, since otherwise only its file has them."""
 CHUNKS = Dataset(
     name="chunks",
     row=ImportChunk,
@@ -202,14 +205,14 @@ RESOLUTIONS = Dataset(
 PERHAPS_TWICE = "perhaps_twice"
 
 FINDINGS = ("missing", PERHAPS_TWICE, "in_doubt", "contact_gone", "more")
-"""What a reconciliation counts as `findings`."""
+"""Findings that a reconciliation counts as `findings`."""
 
 STILL_TWICE = "still_twice"
-"""What it counts apart from them: somebody has acknowledged it already."""
+"""A finding that is counted separately: a person has acknowledged it already."""
 
 
 class ImportDifference(msgspec.Struct):
-    """One contact whose totals are not what they were before plus what was accepted."""
+    """One contact whose totals differ from the earlier totals plus the accepted rows."""
 
     measure: Annotated[
         Text, Column("revenue, conversions or clicks.", known=("revenue", "conversions", "clicks"))
@@ -224,10 +227,10 @@ class ImportDifference(msgspec.Struct):
     before: Annotated[
         Money, Column("Its total before the first of our rows.", "account currency, or a count")
     ]
-    accepted: Annotated[Money, Column("What was accepted since, by the ledger.", "the same")]
-    in_doubt: Annotated[Money, Column("What is in doubt.", "the same")]
-    found: Annotated[Money | None, Column("Its total now; null where the contact is gone.", "the same")]
-    difference: Annotated[Money | None, Column("found less before and accepted.", "the same")]
+    accepted: Annotated[Money, Column("Accepted since then, by the ledger.", "the same")]
+    in_doubt: Annotated[Money, Column("Rows in doubt.", "the same")]
+    found: Annotated[Money | None, Column("Its total now; null if the contact is gone.", "the same")]
+    difference: Annotated[Money | None, Column("found minus before minus accepted.", "the same")]
     finding: Annotated[
         Text,
         Column(
@@ -246,6 +249,6 @@ DIFFERENCES = Dataset(
     name="differences",
     row=ImportDifference,
     key=("measure", "phone_number", "list_id"),
-    doc="One row per contact and measure that the last `trackly-sync reconcile` could not account for to the digit.",
+    doc="One row per contact and measure for which the last `trackly-sync reconcile` found a difference.",
     source="/api-reference/v2/contacts/list-contacts",
 )

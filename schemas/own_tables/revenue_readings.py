@@ -1,4 +1,4 @@
-"""What a month's revenue was when it was read: kept over pulls, since snapshots are deleted.
+"""Readings of a month's revenue, kept over pulls, since snapshots are deleted.
 
 What does not belong here: how readings are taken (see `pipelines.warehouse.history.revenue_readings`).
 """
@@ -12,7 +12,7 @@ from schemas.marts.columns import CURRENCY
 
 
 class RevenueReading(msgspec.Struct):
-    """A month as one snapshot of revenue has it."""
+    """A month's revenue in one snapshot."""
 
     month: Annotated[Day, Column("First day of the month.")]
     basis: Annotated[

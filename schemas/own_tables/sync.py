@@ -1,6 +1,6 @@
-"""The tables in which a pull accounts for itself: sync.snapshots, sync.pages, sync.runs.
+"""The tables in which a pull records its work: sync.snapshots, sync.pages, sync.runs.
 
-The structs are also what manifests and run records hold on disk, so that a figure has one name everywhere.
+Manifests and run records on disk have the same structs, so that a figure has one name everywhere.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ from schemas.revenue import FROM_CONTACTS
 
 
 class Consistency(StrEnum):
-    """How sure a snapshot is that every row that existed throughout the scan is in it."""
+    """How far a snapshot proves that it has every row that existed throughout the scan."""
 
     EXACT = "exact"
     REPAIRED = "repaired"
@@ -21,13 +21,13 @@ class Consistency(StrEnum):
 
 
 KEPT = "phones kept, custom fields kept"
-"""Of personal data, where no setting says otherwise."""
+"""The text for personal data with default settings."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot holds and how it came about."""
+    """The contents of a snapshot and how it was made."""
 
-    dataset: Annotated[Text, Column("The dataset that it is of.")]
+    dataset: Annotated[Text, Column("The dataset of the snapshot.")]
     snapshot: Annotated[Text, Column("Its id, which sorts by time.")]
     run: Annotated[Text, Column("The run that made it; see sync.runs.")]
     started_at: Annotated[Instant, Column("When its first request was sent.", "UTC")]
@@ -40,9 +40,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     rows: Annotated[Integer, Column("Rows published.", "rows")]
-    quarantined: Annotated[
-        Integer, Column("Rows quarantined; rows + quarantined is what was pulled.", "rows")
-    ]
+    quarantined: Annotated[Integer, Column("Rows quarantined; rows + quarantined were pulled.", "rows")]
     consistency: Annotated[
         Text,
         Column(
@@ -51,22 +49,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             known=tuple(Consistency),
         ),
     ]
-    evidence: Annotated[Text, Column("What the claim about consistency rests on.")] = ""
+    evidence: Annotated[Text, Column("The evidence for the consistency.")] = ""
     requests: Annotated[Integer, Column("Replies read.", "requests")] = 0
-    extra_requests: Annotated[Integer, Column("Replies read to look again.", "requests")] = 0
+    extra_requests: Annotated[Integer, Column("Replies read beyond the planned ones.", "requests")] = 0
     resumed: Annotated[Integer, Column("Replies taken over from an interrupted pull.", "requests")] = 0
     carried: Annotated[
         Integer,
-        Column("Rows that a fuzzy snapshot did not see and took over from the one before it.", "rows"),
+        Column("Rows that a fuzzy snapshot did not see and took over from the snapshot before it.", "rows"),
     ] = 0
     retries: Annotated[Integer, Column("Requests repeated after a failure.", "requests")] = 0
-    total: Annotated[Integer | None, Column("How many rows the API claimed at the end.", "rows")] = None
+    total: Annotated[Integer | None, Column("Total number of rows that the API gave at the end.", "rows")] = (
+        None
+    )
     unknown_fields: Annotated[Text, Column("Fields that went to extra, joined by ', '.")] = ""
     missing_fields: Annotated[
         Text, Column("Optional fields that no row carried, joined by ', '; they are null.")
     ] = ""
     schema_changes: Annotated[
-        Text, Column("How the fields differ from those of the snapshot published before, as text.")
+        Text, Column("Differences of the fields from the snapshot published before, as text.")
     ] = ""
     odd_times: Annotated[
         Text,
@@ -88,7 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     personal_data: Annotated[
-        Text, Column("What was kept of phones and custom fields, by the settings at that time.")
+        Text, Column("Whether phones and custom fields were kept, by the settings at that time.")
     ] = KEPT
 
     @property
@@ -98,22 +98,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_fuzzy(self) -> bool:
-        """Whether it could not be shown that all rows are there."""
+        """Whether it could not be proved that all rows are there."""
         return self.consistency == Consistency.FUZZY
 
     @property
     def unserved(self) -> int:
-        """How many rows more the API claimed than were pulled."""
+        """How many more rows the API's total has than were pulled."""
         return unserved_rows(self.total, self.rows - self.carried + self.quarantined)
 
 
 def unserved_rows(claimed: int | None, pulled: int) -> int:
-    """How many rows more an account claims than were pulled."""
+    """Return how many more rows an account's total has than were pulled."""
     return max((claimed or 0) - pulled, 0)
 
 
 def source_note(manifest: Manifest) -> str:
-    """What somebody should know of where revenue comes from; empty where there is nothing new in it."""
+    """Return a note on a change of revenue's source; empty without a change."""
     if manifest.events_left_out:
         return (
             "revenue is made of contacts' totals, since the events that the account serves may be incomplete: "
@@ -136,16 +136,18 @@ class PublishedManifest(Manifest, frozen=True, kw_only=True):
     path: Annotated[
         Text, Column("Parquet file of its published rows, relative to the data directory; for read_parquet.")
     ]
-    quarantine_path: Annotated[Text, Column("The same of its quarantined rows.")]
+    quarantine_path: Annotated[Text, Column("Parquet file of its quarantined rows, in the same form.")]
 
 
 class WrittenBy(msgspec.Struct):
-    """Which programs may write here."""
+    """The version of the tables, which decides which programs may write here."""
 
-    version: Annotated[Integer, Column("A number; a program that knows only lower ones does not write here.")]
+    version: Annotated[
+        Integer, Column("The version; a program that knows only lower versions does not write here.")
+    ]
     views: Annotated[
         Text | None,
-        Column("A digest of what the views and macros were made of; they are made again where it differs."),
+        Column("A digest of the sources of the views and macros; they are made again if it differs."),
     ] = None
     ledger: Annotated[
         Text | None,
@@ -161,10 +163,10 @@ class PageRow(msgspec.Struct):
     dataset: Annotated[Text, Column("The dataset that was read.")]
     snapshot: Annotated[Text, Column("The snapshot that it went into.")]
     page: Annotated[Integer, Column("Number of the reply in the order of arrival; rows name it.")]
-    request: Annotated[Text, Column("What was asked.")]
+    request: Annotated[Text, Column("The request.")]
     sent_at: Annotated[Instant, Column("When the request was sent.", "UTC")]
-    received_at: Annotated[Instant, Column("When the reply was there.", "UTC")]
-    total: Annotated[Integer | None, Column("How many rows the API claimed in it.", "rows")]
+    received_at: Annotated[Instant, Column("When the reply had arrived.", "UTC")]
+    total: Annotated[Integer | None, Column("Total number of rows that the API gave in the reply.", "rows")]
     rows: Annotated[Integer, Column("Rows in the reply.", "rows")]
     size: Annotated[Integer, Column("Size of the reply.", "bytes")]
     digest: Annotated[Text, Column("Digest of the reply (XXH3, 128 bits): equal replies have equal ones.")]
@@ -174,13 +176,13 @@ class RunRecord(msgspec.Struct, kw_only=True):
     """One activity of a run."""
 
     run: Annotated[Text, Column("The run; one run has several activities.")]
-    activity: Annotated[Text, Column("What was done, such as pull contacts, publish, push sends.")]
+    activity: Annotated[Text, Column("The activity, such as pull contacts, publish, push sends.")]
     started_at: Annotated[Instant, Column("When it began.", "UTC")]
     finished_at: Annotated[
-        Instant | None, Column("When it ended; of one that was killed, when it was last seen at work.", "UTC")
+        Instant | None, Column("When it ended; if it was killed, its last sign of life.", "UTC")
     ] = None
     asked: Annotated[
-        Text | None, Column("What was asked for, where this is a part of it, as pull all; else null.")
+        Text | None, Column("The command that the activity is a part of, such as pull all; else null.")
     ] = None
     status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped", "killed"))] = (
         "stopped"
@@ -208,12 +210,13 @@ class RunRecord(msgspec.Struct, kw_only=True):
         ),
     ] = None
     pending: Annotated[
-        Integer | None, Column("Of a push: rows that it was to send, and that are still to be sent.", "rows")
+        Integer | None, Column("Of a push: rows that it should have sent and that are still pending.", "rows")
     ] = None
     month: Annotated[
-        Text | None, Column("Of a push of one month: the month, as 2026-10; of another period its two ends.")
+        Text | None,
+        Column("Of a push of one month: the month, such as 2026-10; of another period, its two ends."),
     ] = None
-    error: Annotated[Text | None, Column("What went wrong and what to do about it.")] = None
+    error: Annotated[Text | None, Column("The error and its remedy.")] = None
     details: Annotated[Json, Column("More figures of the activity, as an object.")] = ABSENT
 
 
@@ -235,7 +238,7 @@ WRITTEN_BY = Dataset(
     name="version",
     row=WrittenBy,
     key=(),
-    doc="One row: which version of the tables this warehouse has, and what it was made from.",
+    doc="One row: the version of this warehouse's tables, and its sources.",
     source="",
 )
 RUNS = Dataset(

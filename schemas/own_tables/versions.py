@@ -1,4 +1,4 @@
-"""The histories: every version that a pull has seen of a contact, a list, an offer, a creative and so on.
+"""Histories: every version of a contact, a list, an offer, a creative and so on that a pull has seen.
 
 Each is a view, `main.<dataset>_history`, over the published rows and two tables of the sync schema, which are
 declared here too. What does not belong here: how versions are found (see `pipelines.warehouse.history.versions`).
@@ -24,7 +24,7 @@ VERSIONED: dict[str, Dataset] = {
 
 
 class Validity(msgspec.Struct):
-    """When a version of a row held."""
+    """When a version of a row was valid."""
 
     valid_from: Annotated[Instant, Column("When a pull first saw this version.", "UTC")]
     valid_to: Annotated[
@@ -52,7 +52,7 @@ BEGINNINGS = Dataset(
 
 
 def history(dataset: Dataset) -> Dataset:
-    """The columns that a dataset's history has beyond those of the dataset."""
+    """Return the additional columns of a dataset's history."""
     return Dataset(
         name=f"{dataset.name}_history",
         row=Validity,
@@ -63,12 +63,12 @@ def history(dataset: Dataset) -> Dataset:
 
 
 def history_fields(dataset: Dataset) -> tuple[Field, ...]:
-    """All columns of a dataset's history."""
+    """Return all columns of a dataset's history."""
     return (*dataset.fields, *BOOKKEEPING.fields, *history(dataset).fields)
 
 
 def ended(dataset: Dataset) -> tuple[Dataset, tuple[Field, ...]]:
-    """The table of versions that no longer hold, and its columns."""
+    """Return the table of versions that are no longer current, and its columns."""
     declared = Dataset(
         name=f"{dataset.name}_ended",
         row=Validity,
@@ -80,7 +80,7 @@ def ended(dataset: Dataset) -> tuple[Dataset, tuple[Field, ...]]:
 
 
 def since(dataset: Dataset) -> tuple[Dataset, tuple[Field, ...]]:
-    """The table of when present rows began to hold that have changed, and its columns."""
+    """Return the table with the beginnings of current versions, for rows that have changed, and its columns."""
     declared = Dataset(
         name=f"{dataset.name}_since",
         row=Validity,

@@ -1,6 +1,6 @@
 """Values that mean the same everywhere: times, money, phone numbers, shares, and the outcomes of a history row.
 
-a text ─▶ instants, money, phones ─▶ a value, or none where it is not of the form
+a text ─▶ instants, money, phones ─▶ a value, or none if the form is wrong
 
-What does not belong here: columns (`schemas.columns`), and what is done with values (`pipelines`).
+What does not belong here: columns (`schemas.columns`), and the use of values (`pipelines`).
 """

@@ -1,12 +1,12 @@
 """The one grammar of times, for replies of the API and for history files alike.
 
 A time is an ISO 8601 calendar date with a year of four digits, extended (`2024-05-01T10:00:00Z`) or basic
-(`20240501T100000Z`). Date and time are parted by `T` or one space. A date alone is its midnight. Seconds and their
-fraction may be left out. The offset is `Z`, `z`, `UTC`, `GMT`, `±hh`, `±hhmm` or `±hh:mm`, with or without a space
-before it. No offset means UTC: the vendor states that on its revenue pages only, and it is taken for all.
+(`20240501T100000Z`). `T` or one space separates date and time. A date alone means midnight. Seconds and their
+fraction are optional. The offset is `Z`, `z`, `UTC`, `GMT`, `±hh`, `±hhmm` or `±hh:mm`, with or without a space
+before it. No offset means UTC: the vendor states this only on its revenue pages, and it is assumed for all.
 
-A time may still be implausible: a pull keeps what the account says and warns, a push holds the row back. What does
-not belong here: columns of times (the decoder, the stage).
+A valid time may still be implausible: a pull keeps the account's value and warns, a push holds the row back. What
+does not belong here: columns of times (the decoder, the stage).
 """
 
 import re
@@ -32,12 +32,12 @@ _FIRST_PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def parse_instant(text: str) -> datetime | None:
-    """One text as an aware time in UTC, or None where it is none.
+    """Return a text as an aware time in UTC, or None if it is not a time.
 
-    Digits of a fraction beyond microseconds are dropped. Hour 24 and second 60 are no times.
+    Digits of a fraction beyond microseconds are dropped. Hour 24 and second 60 are not valid.
 
     Args:
-        text: without white space round it.
+        text: without white space around it.
     """
     found = _FORMS[0].fullmatch(text) or _FORMS[1].fullmatch(text)
     if found is None:
@@ -53,23 +53,23 @@ def parse_instant(text: str) -> datetime | None:
 
 
 def plausible_between(now: datetime) -> tuple[datetime, datetime]:
-    """The first time that data of an SMS account plausibly has, and the end of tomorrow, which none has.
+    """Return the range of plausible times: from 2000 up to, but not including, the end of tomorrow.
 
     Args:
-        now: the time of the question.
+        now: the current time.
     """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return _FIRST_PLAUSIBLE, today + timedelta(days=2)
 
 
 def is_plausible(instant: datetime, now: datetime | None = None) -> bool:
-    """Whether a time lies between 2000 and tomorrow."""
+    """Whether a time is between 2000 and the end of tomorrow."""
     first, end = plausible_between(now or datetime.now(UTC))
     return first <= (instant if instant.tzinfo else instant.replace(tzinfo=UTC)) < end
 
 
 def _zone(text: str) -> timezone:
-    """The time zone of an offset; ValueError where it is a day or more, or has 60 minutes or more."""
+    """Return the time zone of an offset; ValueError if it is a day or more, or has 60 minutes or more."""
     if not text or text[0] not in "+-":
         return UTC
     hours, minutes = int(text[1:3]), int(text[3:].removeprefix(":") or 0)

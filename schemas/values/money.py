@@ -1,7 +1,7 @@
 """Money: its unit, and the one conversion between amounts and units, in Python and as SQL.
 
-Amounts are decimals in the account's currency with four places, DECIMAL(18,4). Wherever amounts are added up or
-compared exactly they are whole units: ten-thousandths. What does not belong here: parsing amounts out of files
+Amounts are decimals in the account's currency with four places, DECIMAL(18,4). Code that sums or compares amounts
+exactly uses whole units: ten-thousandths. What does not belong here: parsing amounts from files
 (`pipelines.push.values.formats`), and showing them.
 """
 
@@ -11,27 +11,27 @@ UNIT = 10_000
 """Units in one of the currency."""
 
 CENT = 100
-"""Units in a cent: what an account that shows whole cents rounds to."""
+"""Units in a cent, to which an account that shows whole cents rounds."""
 
 LARGEST = 10**11
-"""Below it a JSON number that is read as a 64-bit float is exact to 4 decimals; a row beyond it is quarantined."""
+"""Below this limit a JSON number read as a 64-bit float is exact to 4 decimals; a row beyond it is quarantined."""
 
 
 def units(amount: Decimal | float) -> int:
-    """An amount in units; more than four decimals are rounded, half to even."""
+    """Return an amount in units; more than four decimals are rounded, half to even."""
     return round(amount * UNIT)
 
 
 def amount_of(number: int) -> Decimal:
-    """The amount of so many units, exact."""
+    """Return the exact amount of a number of units."""
     return Decimal(number) / UNIT
 
 
 def sql_units(amount: str) -> str:
-    """`units` as SQL, of an expression of type DECIMAL(18,4), whose own digits do not hold the product."""
+    """Return `units` as SQL for a DECIMAL(18,4) expression, cast first, since this type cannot hold the product."""
     return f"CAST(CAST({amount} AS DECIMAL(22, 4)) * {UNIT} AS BIGINT)"
 
 
 def sql_amount(number: str) -> str:
-    """`amount_of` as SQL, of an integer expression; a division would make it a float."""
+    """Return `amount_of` as SQL for an integer expression; a division would give a float."""
     return f"CAST(CAST({number} AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4)) AS DECIMAL(18, 4))"

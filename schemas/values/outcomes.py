@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of a row of history; every row has exactly one, at any moment."""
+    """The outcome of a history row; every row always has exactly one."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -26,10 +26,10 @@ MAYBE_IN_ACCOUNT = (*IN_ACCOUNT, Outcome.IN_DOUBT)
 """The account has the row, or may have it."""
 
 LEFT_OUT = (Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED, Outcome.IN_DOUBT)
-"""A finished push did not bring the row in, and somebody should look at it."""
+"""A finished push did not import the row, and a person should check it."""
 
 
 def sql_list(outcomes: Iterable[str]) -> str:
-    """Outcomes as an SQL list, for IN."""
+    """Return outcomes as an SQL list, for IN."""
     quoted = ", ".join(f"'{outcome}'" for outcome in outcomes)
     return f"({quoted})"
