@@ -26,7 +26,7 @@ from assets.inspection.previews import numbers
 from assets.inspection.row_checks import examine
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
-from pipelines.push.audit.acknowledged import balances
+from pipelines.push.audit.balances import balances
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows

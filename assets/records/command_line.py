@@ -31,7 +31,7 @@ from assets.inspection.metadata import (
 )
 from assets.inspection.previews import Metadata
 from pipelines.errors import StorageError
-from pipelines.push.audit.acknowledged import balances
+from pipelines.push.audit.balances import balances
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes

@@ -1,7 +1,7 @@
 """Records failures and stops that no activity of a run has recorded.
 
 Examples are a lock that is held, a ledger that cannot be opened, and a warehouse that could not be rebuilt after a
-push. What does not belong here: activities themselves (`runs.recorded`), and which steps failed in Dagster
+push. What does not belong here: activities themselves (`runs.recording`), and which steps failed in Dagster
 (`assets.runs.failed_steps`).
 """
 

@@ -6,7 +6,7 @@ there are too few. More than expected is other activity, with two exceptions: it
 most contacts of a call hold its rows once more, as if a gateway had repeated the call. Less than expected is money
 that is missing. Revenue that a person has acknowledged as perhaps there twice, and that is still there, has its own
 figures. Revenue that turned up after it was called absent raises an alarm, as in a push. What does not belong here:
-the comparison itself (`reconcile_query`), and comparing the ledger with the API's answers (`acknowledged`).
+the comparison itself (`reconcile_query`), and comparing the ledger with the API's answers (`balances`).
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ import pyarrow as pa
 from pipelines.databases.duckdb_scratch import scratch
 from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
-from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
+from pipelines.push.audit.balances import Balance, balances
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish.differences import publish_differences
 from pipelines.push.audit.reconcile_query import compare, found_twice

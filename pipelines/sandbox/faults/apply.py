@@ -1,6 +1,6 @@
 """Applies a fault to a reply: refusal, damage, or misleading totals.
 
-What does not belong here: flaws in rows (`flaws`), and faults of the connection (`wire`).
+What does not belong here: flaws in rows (`flaws`), and faults of the connection (`replies`, `abort`).
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from pipelines.sandbox.faults.kinds import Fault
-from pipelines.sandbox.faults.wire import as_json, page, rewritten
+from pipelines.sandbox.faults.replies import as_json, page, rewritten
 from pipelines.sandbox.pagination import page_of
 from pipelines.sandbox.replies import Reply
 

@@ -1,7 +1,7 @@
 """Faults on demand: which requests they strike, and how often.
 
 A fault is written as `KIND[,name=value]...`, such as `503,path=/contacts,times=2`. What does not belong here:
-carrying a fault out (see `apply`, `flaws`, `wire`).
+carrying a fault out (see `apply`, `flaws`, `replies`).
 """
 
 import random

@@ -18,7 +18,7 @@ from pipelines.sandbox.faults.abort import abort
 from pipelines.sandbox.faults.apply import misled, refusal, spoilt
 from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
-from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
+from pipelines.sandbox.faults.replies import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving import control

@@ -28,8 +28,8 @@ from pipelines.cli.terminal.results import pull_notes, status_json
 from pipelines.errors import UsageError
 from pipelines.process.exit_codes import LEFT_OUT, USAGE
 from pipelines.pull.run import Pulled
-from pipelines.push.audit.acknowledged import Balance
 from pipelines.push.audit.adopt.adopt import Adopted
+from pipelines.push.audit.balances import Balance
 from pipelines.push.audit.lost_ledger.detect import Lost
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.checks.differing_rows import DifferingRow

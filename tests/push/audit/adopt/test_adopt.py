@@ -23,8 +23,8 @@ from oracle import query
 from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import StorageError
-from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.adopt.adopt import adopt
+from pipelines.push.audit.balances import balances
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
