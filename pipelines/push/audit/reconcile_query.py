@@ -62,8 +62,11 @@ _TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
 }
 """Columns that the comparison reads from the ledger, by table."""
 
-_FEWEST_CONTACTS = 10
-"""Fewest contacts of a call for which it counts that most of them hold its rows once more."""
+_FEWEST_CONTACTS = 6
+"""So many contacts at least, and most of those of a call, must hold its rows once more."""
+
+_TOGETHER = 10
+"""About so many contacts have small calls that are compared as if they were one."""
 
 _SUMS = f"""
     coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
@@ -175,21 +178,29 @@ SELECT s.*, known,
   (amount_off - CASE WHEN has_all THEN list_sum(known) ELSE 0 END)::BIGINT AS amount_left
 FROM of_all AS s
 LEFT JOIN known_again AS a ON a.contact = s.contact AND a.list_key IS NOT DISTINCT FROM s.list_key;
--- calls with enough contacts that hold more than a person has seen
+-- a call by itself, or calls with too few contacts for that which follow each other
+CREATE TEMP TABLE blocks AS
+WITH sizes AS (
+  SELECT chunk, count(DISTINCT contact) AS contacts FROM keyed WHERE accepted AND amount IS NOT NULL GROUP BY chunk
+)
+SELECT chunk, chunk AS block FROM sizes WHERE contacts >= {_FEWEST_CONTACTS}
+UNION ALL SELECT chunk, -1 - (sum(contacts) OVER (ORDER BY chunk) - contacts) // {_TOGETHER} FROM sizes
+WHERE contacts < {_FEWEST_CONTACTS};
+-- those with enough contacts that hold more than a person has seen
 CREATE TEMP TABLE grown AS
-SELECT chunk FROM keyed WHERE contact IN (SELECT contact FROM shown WHERE count_off > 0 AND NOT is_still)
-GROUP BY chunk
-HAVING 2 * count(DISTINCT contact) > {_FEWEST_CONTACTS};
+SELECT block FROM keyed JOIN blocks USING (chunk)
+WHERE contact IN (SELECT contact FROM shown WHERE count_off > 0 AND NOT is_still)
+GROUP BY block HAVING count(DISTINCT contact) >= {_FEWEST_CONTACTS};
 -- the rows that each of these calls brought, by contact
 CREATE TEMP TABLE brought AS
 WITH of_calls AS (
-  SELECT k.chunk, s.contact, s.list_key, sum(k.amount)::BIGINT AS brought_amount, count(*) AS brought_rows,
+  SELECT block, k.chunk, s.contact, s.list_key, sum(k.amount)::BIGINT AS brought_amount, count(*) AS brought_rows,
     list(k.amount) AS amounts, bool_or(k.is_known) AS is_known
-  FROM (FROM keyed WHERE chunk IN (SELECT chunk FROM grown)) AS k
+  FROM (FROM keyed JOIN blocks USING (chunk) WHERE block IN (SELECT block FROM grown)) AS k
   JOIN shown AS s ON s.contact = k.contact AND (s.list_key IS NULL OR s.list_key = k.list_key)
   WHERE k.accepted AND k.amount IS NOT NULL AND s.count_off IS NOT NULL GROUP BY ALL
 )
-SELECT c.chunk, c.contact, c.list_key, c.amounts, CASE WHEN s.is_still THEN 0 ELSE greatest(
+SELECT c.block, c.chunk, c.contact, c.list_key, c.amounts, CASE WHEN s.is_still THEN 0 ELSE greatest(
     times_of(count_left, amount_left, brought_rows, brought_amount, slack),
     times_of(count_left, amount_left, s.rows, s.amount, slack),
     CASE WHEN is_known THEN 0 ELSE greatest(
@@ -198,8 +209,12 @@ SELECT c.chunk, c.contact, c.list_key, c.amounts, CASE WHEN s.is_still THEN 0 EL
       times_of(count_left, amount_left, fresh_rows, fresh_amount, slack)) END) END AS times
 FROM of_calls AS c JOIN shown AS s ON s.contact = c.contact AND s.list_key IS NOT DISTINCT FROM c.list_key;
 CREATE TEMP TABLE repeated AS
-SELECT chunk FROM brought GROUP BY chunk
-HAVING count(*) >= {_FEWEST_CONTACTS} AND 2 * count(*) FILTER (times > 0) > count(*);
+WITH told AS (
+  SELECT block, count(DISTINCT contact) FILTER (times > 0) AS hold FROM brought GROUP BY block
+  HAVING hold >= {_FEWEST_CONTACTS} AND 2 * hold > count(DISTINCT contact)
+)
+SELECT chunk FROM brought WHERE block IN (SELECT block FROM told) GROUP BY chunk
+HAVING 2 * count(*) FILTER (times > 0) > count(*);
 CREATE TEMP TABLE compared AS
 WITH delivered AS (
   SELECT contact, list_key, flatten(list(amounts)) AS twice, max(times) AS times FROM brought
