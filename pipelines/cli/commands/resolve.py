@@ -83,7 +83,8 @@ def resolve(
 
     If a call has no usable answer, its revenue is in doubt. The next push reads the contacts' totals and settles the
     rows that the totals explain. This command lists the other rows with the evidence. Look them up in Trackly, then
-    decide. Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json. Use
+    decide. A later reading cannot contradict a wrong `accepted` if the contact gets other revenue of the same amount
+    before it. Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json. Use
     --show-values to show them.
 
     Examples:

@@ -165,7 +165,8 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
             f"\n{plural(len(found) - waiting, 'row')} for a person, since no push settles"
             f" {form(len(found) - waiting, 'it', 'them')}. Look in Trackly whether the contact of the send has the"
             " amount, after a pull with the query of docs/operations.md. pending sends a row again: say it only of"
-            " one that is not there."
+            " one that is not there. No reading contradicts a wrong accepted if the contact gets other revenue of the"
+            " same amount before it: say it only of one that you have seen."
         )
     out.print(
         "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
