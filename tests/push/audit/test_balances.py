@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.push.audit.acknowledged import Balance
+from pipelines.push.audit.balances import Balance
 
 
 @pytest.mark.parametrize(
