@@ -1,4 +1,4 @@
-"""Every error that Trackly Sync raises on purpose, as one tree drawn by what the reader must do next.
+"""Every error that Trackly Sync raises on purpose, as one tree, grouped by what the reader must do next.
 
     TracklySyncError
     ├── SettingsError      a setting is missing or malformed: set it                       exit 2
@@ -7,13 +7,13 @@
     │   └── NotEnabledError  the account does not have the product that this is part of    exit 1
     ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
     │   ├── NotFoundError  the path or the resource does not exist in this API or account  exit 1
-    │   └── TooLargeError  the body is larger than is accepted: send less at once          exit 1
+    │   └── TooLargeError  the body is too large: send less in one call                    exit 1
     ├── ServiceError       no usable answer within the bounds of retrying: try again later exit 1
-    │   ├── CutOffError    a write that may be repeated was cut off: send less at once     exit 1
+    │   ├── CutOffError    a repeatable write was cut off: send less in one call           exit 1
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
-    ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
+    ├── DataError          the data broke a limit, nothing was published: check the data   exit 1
     ├── StorageError       the disk or a file on it failed: make room or fix permissions   exit 1
-    ├── NothingYetError    what the command works on is not there yet: pull or push first  exit 1
+    ├── NothingYetError    the command's input does not exist yet: pull or push first      exit 1
     └── BusyError          another process holds the lock: wait for it                     exit 1
 
 Each carries a one-line message and a remedy. What does not belong here: codes that a single record can be
@@ -74,11 +74,11 @@ class RequestError(TracklySyncError):
 
 
 class NotFoundError(RequestError):
-    """The API has no such path or resource (404), or none that answers to this method (405)."""
+    """The API has no such path or resource (404), or none for this method (405)."""
 
 
 class TooLargeError(RequestError):
-    """The body is larger than the API, or a gateway in front of it, accepts (413): less at once may pass."""
+    """The body is larger than the API, or a gateway in front of it, accepts (413): a smaller one may pass."""
 
 
 class ServiceError(TracklySyncError):
@@ -86,7 +86,7 @@ class ServiceError(TracklySyncError):
 
 
 class CutOffError(ServiceError):
-    """A call that may be repeated was cut off after some time, more than once: less at once may pass.
+    """A repeatable call was cut off after some time, more than once: a smaller one may pass.
 
     Args:
         message: as for every error.
@@ -106,8 +106,8 @@ class OutcomeUnknown(ServiceError):  # noqa: N818 - a name for a state, not only
         message: as for every error.
         remedy: as for every error.
         seconds: how long the call had lasted when it was cut off, or answered unusably.
-        sent_at: when the call began; aware, UTC. None where the error stands for several calls.
-        status: the HTTP status of the unusable answer; None where none came.
+        sent_at: when the call began; aware, UTC. None if the error stands for several calls.
+        status: the HTTP status of the unusable answer; None if no answer came.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class StorageError(TracklySyncError):
 
 
 class NothingYetError(TracklySyncError):
-    """What the command works on is not there yet (no pull, no earlier snapshot, no run)."""
+    """The command's input does not exist yet (no pull, no earlier snapshot, no run)."""
 
 
 class BusyError(TracklySyncError):

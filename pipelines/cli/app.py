@@ -132,7 +132,7 @@ def _keep_private() -> None:
         settings = load_settings()
     except SettingsError:  # the command itself says so
         return
-    from pipelines.push.stage.cleanup import tidy  # noqa: PLC0415 - help answers at once
+    from pipelines.push.stage.cleanup import tidy  # noqa: PLC0415 - keeps help fast
 
     claim(settings.data_dir)
     try:

@@ -102,7 +102,7 @@ def currency(value: str | None) -> str | None:
 
 def time_zone(value: str | None) -> str | None:
     """Check a name of the time zone database."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - keeps help fast
 
     try:
         return value and ZoneInfo(value).key

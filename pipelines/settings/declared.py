@@ -36,18 +36,19 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     api_key: SecretStr | None = Field(None, description="API key: trk_ and 32 letters or digits.")
-    base_url: str = Field(DOCUMENTED_BASE_URL, description="Where the API answers, version included.")
+    base_url: str = Field(DOCUMENTED_BASE_URL, description="Address of the API, version included.")
     allow_http: bool = Field(
         False, description="Whether the key may go to another machine over plain http; true or false."
     )
     data_dir: Path = Field(Path("data"), description="Warehouse, Parquet snapshots and ledger live here.")
     hash_phones: SecretStr | None = Field(
-        None, description="Secret to hash phone numbers with, at least 16 characters; default: they are kept."
+        None,
+        description="Secret to hash phone numbers with, at least 16 characters; default: numbers are kept.",
     )
     drop_custom_fields: bool = Field(False, description="Whether contacts' custom fields are left out.")
     keep_messages: bool = Field(
         False,
-        description="Whether the messages of imported sends are kept in the warehouse, of those sent from then on; "
+        description="Whether messages of sends that are imported from then on are kept in the warehouse; "
         "on or off.",
     )
     history_dir: Path | None = Field(
@@ -63,7 +64,9 @@ class Settings(BaseModel):
     sql_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         300.0, description="Longest time that the query of a .sql file may take."
     )
-    concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Requests under way at once.")
+    concurrency: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="Most requests under way at the same time."
+    )
     ledger_url: str | None = Field(
         None, description="URL of the ledger's database; default: SQLite (WAL) in the data dir."
     )
@@ -74,14 +77,14 @@ class Settings(BaseModel):
     )
     retry_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         120.0,
-        description="Longest total time spent retrying one request; also the longest that one attempt takes, "
-        "where it is more than the time-out.",
+        description="Longest total time spent retrying one request; also the longest time of one attempt, "
+        "if it is more than the time-out.",
     )
     max_reply_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
-        64, description="Largest reply that is read, in megabytes, decompressed."
+        64, description="Largest reply that is accepted, in megabytes, decompressed."
     )
     max_requests_per_second: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        0.0, description="Polite ceiling on requests per second; 0 means none."
+        0.0, description="Most requests per second; 0 for no limit."
     )
     pull_bad_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Share of quarantined rows beyond which a pull publishes nothing."
@@ -91,7 +94,7 @@ class Settings(BaseModel):
         description="Share of a dataset's rows that may disappear in one pull; beyond it --allow-shrink is needed.",
     )
     measure_pause_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
-        1.0, description="Seconds between two audiences that the account is asked to count (pull --measure)."
+        1.0, description="Seconds between two audiences that pull --measure has the account count."
     )
     measure_most: Annotated[int, Field(ge=1, le=100_000)] = Field(
         200, description="Most audiences that one pull --measure has the account count."
@@ -101,12 +104,12 @@ class Settings(BaseModel):
     )
     keep_records_days: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = Field(
         90.0,
-        description="Days that records of runs are kept (runs/, logs/, Dagster's); of each activity the newest is "
+        description="Days that records of runs are kept (runs/, logs/, Dagster's); the newest of each activity is "
         "always kept. 0 keeps all.",
     )
     push_part: str | None = Field(
         None,
-        description="Name of this machine's part of the input, where several push on one ledger; "
+        description="Name of this machine's part of the input, if several machines share a ledger; "
         "default: the path of the data dir.",
     )
     push_synced_revenue: bool = Field(
@@ -118,18 +121,18 @@ class Settings(BaseModel):
     settle_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         180.0,
         description="How old a call without an answer must be, from when it was sent, before its revenue can be "
-        "called absent and sent again; where it is not set, also at least 4 time-outs, and 4 times the slowest call "
-        "ever answered. Revenue that turned up later raises it in either case.",
+        "called absent and sent again; if it is not set, also at least 4 time-outs, and 4 times the slowest call "
+        "ever answered. Revenue that turns up later raises it in both cases.",
     )
     schedules: bool = Field(
         False, description="Whether Dagster's schedules and its sensor of new history are on; on or off."
     )
     ui_hosts: str | None = Field(
         None,
-        description="Host names that the UI may be asked for beside localhost, with commas between, as of a proxy.",
+        description="Host names for the UI in addition to localhost, such as a proxy's; separated by commas.",
     )
     ui_password: SecretStr | None = Field(
-        None, description="Password that the UI asks for (any user name does); needed beyond loopback."
+        None, description="Password that the UI asks for (with any user name); required beyond loopback."
     )
     dagster_url: str | None = Field(
         None,
@@ -148,8 +151,8 @@ class Settings(BaseModel):
 
     webhook_secret: SecretStr | None = Field(
         None,
-        description="Secret that Trackly signs its events with; two with a comma between while one takes the "
-        "other's place. Without it the receiver listens on loopback only.",
+        description="Secret that Trackly signs its events with; two with a comma between them while one replaces "
+        "the other. Without it the receiver listens on loopback only.",
     )
     webhook_encoding: Literal["hex", "base64"] = Field(
         "hex",
@@ -158,17 +161,17 @@ class Settings(BaseModel):
     webhook_prefix: str = Field("", description="Text in front of an event's signature, such as sha256=.")
     webhook_keep_days: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = Field(
         90.0,
-        description="Days that the raw bodies of events are kept; their fields stay. 0 keeps the bodies for ever.",
+        description="Days that the raw bodies of events are kept; their fields stay. 0 keeps the bodies forever.",
     )
     webhook_queue_mb: Annotated[int, Field(ge=0, le=_MOST_QUEUE_MB)] = Field(
         0,
         description="Largest size of webhooks.db in megabytes, beyond which events are answered with 503; "
-        "0 is as far as the disk goes. Not for PostgreSQL.",
+        "0: limited by the disk only. Not for PostgreSQL.",
     )
 
     account_timezone: str | None = Field(
         None,
-        description="Time zone of the Trackly account, such as America/New_York, which no read of the API gives; "
+        description="Time zone of the Trackly account, such as America/New_York, which the API does not give; "
         "without it, quiet hours of schedules that do not use local time are unknown. Holds from the next pull.",
     )
     price_per_segment: float | None = Field(
@@ -193,18 +196,18 @@ class Settings(BaseModel):
 
     alert_webhook: SecretStr | None = Field(
         None,
-        description="Where alerts go: a URL that takes JSON with a text, as Slack's incoming webhooks do.",
+        description="URL for alerts, which accepts JSON with a text, as Slack's incoming webhooks do.",
     )
     alert_stale_hours: Annotated[float, Field(gt=0, le=24 * _HUNDRED_YEARS)] = Field(
-        24.0, description="Age of a published dataset, in hours, beyond which it alerts."
+        24.0, description="Age of a published dataset, in hours, beyond which an alert is sent."
     )
     alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.01, description="Share of a history input that may be rejected before it alerts."
+        0.01, description="Share of a history input that may be rejected before an alert is sent."
     )
     alert_silent_hours: Annotated[float, Field(gt=0, le=24 * _HUNDRED_YEARS)] = Field(
         3.0,
-        description="Hours for which contacts may be sent to, or the receiver be down, without any event "
-        "before it alerts.",
+        description="Hours without an event, while contacts are sent to or the receiver is down, before an alert "
+        "is sent.",
     )
     metrics_dir: Path | None = Field(
         None,

@@ -29,7 +29,7 @@ def adopt(as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     refuse_misspelt()
-    from pipelines.push.audit.adopt.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.adopt.adopt import adopt as run_adopt  # noqa: PLC0415 - keeps help fast
 
     done = run_adopt(settings)
     if as_json:

@@ -19,7 +19,7 @@ from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import plain
 
-if TYPE_CHECKING:  # help answers at once
+if TYPE_CHECKING:  # keeps help fast
     from pipelines.alerts.conditions import Condition
 
 
@@ -49,7 +49,7 @@ def alerts(
             out.print("The webhook took the message.")
         return 0
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - the same
-    from pipelines.alerts.notify import notify, reported  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.notify import notify, reported  # noqa: PLC0415 - keeps help fast
     from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - the same
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
@@ -89,7 +89,7 @@ def _send_test(settings: Settings) -> None:
             "TRACKLY_ALERT_WEBHOOK is not set.",
             "Set it to the URL that takes alerts, such as one of Slack's incoming webhooks.",
         )
-    from pipelines.alerts.notify import try_out  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.notify import try_out  # noqa: PLC0415 - keeps help fast
 
     if failure := try_out(settings.alert_webhook.get_secret_value()):
         raise ServiceError(

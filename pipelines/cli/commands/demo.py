@@ -215,7 +215,7 @@ def _show_json(data_dir: Path, made: _Made) -> None:
 
 def _state(data_dir: Path) -> "tuple[Settings, dict[str, Manifest], dict[str, Outcomes], dict[str, int]]":
     settings = load_settings(_env_file=None, data_dir=data_dir, **_OF_OTHERS)
-    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - keeps help fast
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     return settings, published(settings.warehouse), outcomes(settings), differing(settings)

@@ -67,7 +67,7 @@ def diff(
     """
     (name,) = chosen([dataset], VERSIONED)
     settings = load_settings()
-    from pipelines.warehouse.diff import compare, snapshots_to_compare  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.diff import compare, snapshots_to_compare  # noqa: PLC0415 - keeps help fast
 
     found = compare(settings, *snapshots_to_compare(settings, name, before, after), _EXAMPLES)
     document = _document(name, found, show_values=show_values)
@@ -123,7 +123,7 @@ def _example(column: str, change: "Change", *, show_values: bool) -> dict[str, A
 
 def _shown(values: Mapping[str, Any], *, show_values: bool) -> dict[str, Any]:
     """Return the values for JSON, with personal ones masked."""
-    from pipelines.push.findings.values import shown  # noqa: PLC0415 - help answers at once
+    from pipelines.push.findings.values import shown  # noqa: PLC0415 - keeps help fast
 
     return {
         name: shown(str(value), masked=not show_values)

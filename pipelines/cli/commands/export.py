@@ -51,7 +51,7 @@ def dbt(
             "The folder has no name.", "Name one, or none for dbt/; this folder is named by a dot."
         )
     settings = load_settings()
-    from pipelines.export.dbt import dbt_project  # noqa: PLC0415 - help answers at once
+    from pipelines.export.dbt import dbt_project  # noqa: PLC0415 - keeps help fast
     from pipelines.export.folder import write_files  # noqa: PLC0415 - the same
 
     contents = dbt_project(settings.warehouse.absolute())

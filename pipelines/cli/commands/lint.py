@@ -60,7 +60,7 @@ def _pulled(settings: Settings) -> dict[str, str]:
         NothingYetError: none of them was pulled, so an empty result would say nothing.
         StorageError: there is no warehouse, or it cannot be read.
     """
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - keeps help fast
 
     manifests = published(settings.warehouse)
     if not any(name in manifests for name in _NEEDED):
@@ -71,7 +71,7 @@ def _pulled(settings: Settings) -> dict[str, str]:
 
 
 def _findings(settings: Settings) -> list[dict[str, Any]]:
-    from pipelines.warehouse.swap import dicts, reading  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.swap import dicts, reading  # noqa: PLC0415 - keeps help fast
 
     with reading(settings.warehouse) as connection:
         return dicts(connection, _QUERY, list(SEVERITIES))

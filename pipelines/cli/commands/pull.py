@@ -78,7 +78,7 @@ def pull(
     settings = load_settings()
     refuse_misspelt()
     settings.require_key()
-    from pipelines.pull.run import pull_all, pull_chosen  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.run import pull_all, pull_chosen  # noqa: PLC0415 - keeps help fast
     from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
     from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
 
@@ -114,7 +114,7 @@ def _manifests(done: "Pulled") -> dict[str, Manifest]:
 
 def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool) -> None:
     """Have the account count its audiences; the run is recorded under the name of this command."""
-    from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - keeps help fast
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
     from pipelines.runs.recording import new_run_id, part_of  # noqa: PLC0415 - the same
 

@@ -121,7 +121,7 @@ def push(
     refuse_misspelt()
     if not dry_run:
         settings.require_key()
-    from pipelines.push import run  # noqa: PLC0415 - help answers at once
+    from pipelines.push import run  # noqa: PLC0415 - keeps help fast
 
     decision = _decision(same_rows_count, same_rows_once, reason)
     showing = _showing(between, as_json=as_json, show_values=show_values)
@@ -159,7 +159,7 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
     Raises:
         UsageError: both decisions were given, or no reason.
     """
-    from pipelines.push.checks.revenue.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
+    from pipelines.push.checks.revenue.same_rows import Choice, Decision  # noqa: PLC0415 - keeps help fast
 
     if count and once:
         raise UsageError("--same-rows-count and --same-rows-once exclude each other.", "Leave one out.")
@@ -200,7 +200,7 @@ def _check_partners(*, dry_run: bool, show_values: bool, retry_rejected: bool) -
 
 
 def _showing(between: "Period | None", *, as_json: bool, show_values: bool) -> "Showing":
-    from pipelines.push.plan import EXAMPLES, Showing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.plan import EXAMPLES, Showing  # noqa: PLC0415 - keeps help fast
 
     return Showing(None if as_json else EXAMPLES, masked=not show_values, between=between)
 

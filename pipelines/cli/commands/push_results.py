@@ -50,7 +50,7 @@ def of_period(settings: Settings, done: "PushReport", between: "Period") -> "Pus
     Raises:
         StorageError: a stage or the warehouse cannot be read.
     """
-    from pipelines.push.intake.months import outcomes_between  # noqa: PLC0415 - help answers at once
+    from pipelines.push.intake.months import outcomes_between  # noqa: PLC0415 - keeps help fast
     from pipelines.push.outcomes import Outcomes  # noqa: PLC0415 - the same
 
     found = {name: outcomes_between(settings, name, between) for name in done.intakes}
@@ -146,7 +146,7 @@ def _requests(run: Run) -> tuple[int, int]:
 
 
 def _alarms(settings: Settings) -> list[str]:
-    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - keeps help fast
 
     return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
 

@@ -47,7 +47,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     settings = load_settings()
     refuse_misspelt()
     settings.require_key()
-    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - keeps help fast
     from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
 
     with progress("reconcile", quiet=quiet or as_json) as report:
@@ -87,7 +87,7 @@ def _show(done: "Reconciliation") -> None:
 
 
 def _show_twice(done: "Reconciliation") -> None:
-    from pipelines.alerts.still_twice import (  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.still_twice import (  # noqa: PLC0415 - keeps help fast
         STILL_TWICE_REMEDY,
         still_twice_text,
     )

@@ -89,7 +89,7 @@ def rejects(
     one_form(as_json=as_json, as_csv=as_csv)
     names = chosen(datasets, _NAMES)
     settings = load_settings()
-    from pipelines.warehouse.left_out import COLUMNS, OUTCOMES, left_out  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.left_out import COLUMNS, OUTCOMES, left_out  # noqa: PLC0415 - keeps help fast
 
     outcomes = [str(one) for one in outcome or OUTCOMES]
     pulled, pushed = [n for n in names if n in PULLED], [n for n in names if n in PUSHED]
@@ -112,7 +112,7 @@ def _columns(names: Sequence[str]) -> list[str]:
 
 def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
     """Yield rows with the columns of `_columns`."""
-    from pipelines.push.findings.values import offending, shown_key  # noqa: PLC0415 - help answers at once
+    from pipelines.push.findings.values import offending, shown_key  # noqa: PLC0415 - keeps help fast
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
 
     columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}
@@ -133,7 +133,7 @@ def _record(raw: str | None, message_id: str | None) -> str | None:
 
 
 def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
-    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - keeps help fast
 
     counts = found.counts
     if not counts:
@@ -199,7 +199,7 @@ def _summary(reasons: "list[Reason]") -> Table:
 
 def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
     """Say where rows in doubt are listed that are not in the current input."""
-    from pipelines.push.ledger.status import doubt_outside  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import doubt_outside  # noqa: PLC0415 - keeps help fast
 
     if LeftOutAs.IN_DOUBT in outcomes:
         outside = {name: rows for name, rows in doubt_outside(settings).items() if name in pushed}
@@ -209,7 +209,7 @@ def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Colle
 
 def _on_record(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> int:
     """Return how many rows the ledger has with these outcomes, including rows that differ from what was sent."""
-    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - keeps help fast
     from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
 
     found, differ = counted(settings), differing(settings)

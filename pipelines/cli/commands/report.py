@@ -43,7 +43,7 @@ def report(
         raise UsageError(
             f"There is no folder {output.parent} to write the page to.", "Make it, or name another file."
         )
-    from pipelines.cli.shared.report_run import make_report  # noqa: PLC0415 - help answers at once
+    from pipelines.cli.shared.report_run import make_report  # noqa: PLC0415 - keeps help fast
 
     path = output or settings.data_dir / PAGE
     size, _ = make_report(settings, path, usual_mode() if output else 0o600)

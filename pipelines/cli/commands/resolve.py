@@ -157,7 +157,7 @@ def _settle(
     settings: Settings, rows: Sequence[str] | None, outcome: ByHand, reason: str, as_json: bool
 ) -> int:
     """Settle rows in doubt; None settles all of them."""
-    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - help answers at once
+    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - keeps help fast
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
 
@@ -204,7 +204,7 @@ def _show_sending(rows: int, outside: int) -> None:
 def _acknowledge(settings: Settings, alarm: str, reason: str, as_json: bool, *, other: bool) -> int:
     if other:
         raise UsageError("--acknowledge is about an alarm, not about rows.", "Give it and --reason alone.")
-    from pipelines.push.audit.found_twice import RECONCILE  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.found_twice import RECONCILE  # noqa: PLC0415 - keeps help fast
     from pipelines.push.resolve import acknowledge, acknowledge_found  # noqa: PLC0415 - the same
 
     if alarm == RECONCILE:
@@ -225,7 +225,7 @@ def _acknowledge(settings: Settings, alarm: str, reason: str, as_json: bool, *, 
 
 
 def _acknowledge_differing(settings: Settings, names: Sequence[str], reason: str, as_json: bool) -> int:
-    from pipelines.push.resolve import acknowledge_differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import acknowledge_differing  # noqa: PLC0415 - keeps help fast
 
     done = acknowledge_differing(settings, names, reason)
     if as_json:

@@ -32,7 +32,7 @@ def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequ
     """
     if any(one not in (None, False, []) for one in other):
         raise UsageError("--account-emptied is about all of the account.", "Give it and --reason alone.")
-    from pipelines.push.audit.adopt.emptied import account_emptied  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.adopt.emptied import account_emptied  # noqa: PLC0415 - keeps help fast
 
     found = account_emptied(settings, reason)
     if as_json:

@@ -35,7 +35,7 @@ def list_doubts(settings: Settings, as_json: bool, *, masked: bool) -> int:
         as_json: as a document; without what comes before them, which `status --json` has.
         masked: whether keys that look like personal data are masked.
     """
-    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - keeps help fast
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
 
     if not as_json:
@@ -58,7 +58,7 @@ def list_differing(settings: Settings, names: Sequence[str], as_json: bool, *, m
         as_json: as a document.
         masked: whether keys that look like personal data are masked.
     """
-    from pipelines.push.resolve import differing_rows  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import differing_rows  # noqa: PLC0415 - keeps help fast
 
     found = [
         replace(one, identity=listed_key(one.identity, masked=masked))
@@ -78,7 +78,7 @@ def _masked(doubt: "Doubt") -> "Doubt":
 
 def listed_key(text: str, *, masked: bool) -> str:
     """Return a key as lists show it."""
-    from pipelines.push.findings.values import shown_key  # noqa: PLC0415 - help answers at once
+    from pipelines.push.findings.values import shown_key  # noqa: PLC0415 - keeps help fast
 
     return shown_key(text, masked=masked) or ""
 
@@ -111,7 +111,7 @@ def _show_differing(found: "Sequence[DifferingRow]") -> None:
 
 
 def _show_found(settings: Settings, *, masked: bool) -> None:
-    from pipelines.push.audit.found_twice import (  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.found_twice import (  # noqa: PLC0415 - keeps help fast
         condition,
         found_twice,
         rows_found_twice,
@@ -152,7 +152,7 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     _show_rest(found)
     for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
         out.print(plain(evidence), markup=False)
-    from pipelines.push.outcomes import UNSETTLED  # noqa: PLC0415 - help answers at once
+    from pipelines.push.outcomes import UNSETTLED  # noqa: PLC0415 - keeps help fast
 
     waiting = sum(doubt.code in UNSETTLED for doubt in found)
     if waiting:

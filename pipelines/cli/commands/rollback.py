@@ -60,7 +60,7 @@ def rollback(
     """
     name = _chosen(dataset, alone=not (to or dry_run))
     settings = load_settings()
-    from pipelines.pull.rollback import changed_with, kept_snapshots, to_publish  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import changed_with, kept_snapshots, to_publish  # noqa: PLC0415 - keeps help fast
     from pipelines.pull.rollback import rollback as run_rollback  # noqa: PLC0415 - the same
     from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
@@ -104,7 +104,7 @@ def replay(
     if name is None:
         _list_quarantined(settings, as_json=as_json)
         return 0
-    from pipelines.pull.rollback import replay as run_replay  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import replay as run_replay  # noqa: PLC0415 - keeps help fast
     from pipelines.pull.rollback import would_pass  # noqa: PLC0415 - the same
     from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
 
@@ -216,7 +216,7 @@ def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
 
 
 def _list_quarantined(settings: Settings, *, as_json: bool) -> None:
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - keeps help fast
 
     found = published(settings.warehouse)
     if as_json:

@@ -78,7 +78,7 @@ def sandbox(
     the account, removes products, billing or the domain of links, and sets options for details that the documentation
     leaves open.
     """
-    from pipelines.sandbox import (  # noqa: PLC0415 - help answers at once
+    from pipelines.sandbox import (  # noqa: PLC0415 - keeps help fast
         API_KEY,
         LEAST_SENDS,
         WORST_DAY,
@@ -150,7 +150,7 @@ def _show_settings(url: str, key: str, history: Path | None) -> None:
 
 def _needs_exception(url: str) -> bool:
     """Whether a proxy is set that would receive requests to the account."""
-    from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - help answers at once
+    from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - keeps help fast
 
     try:
         return proxy_for(url) is not None

@@ -75,7 +75,7 @@ def _document(
 
     If the warehouse is damaged, it is not known whether the ledger was lost.
     """
-    from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - keeps help fast
 
     webhooks = webhooks_json(settings)
     is_readable = pushed and not is_damaged and webhooks.get("webhooks", {}) is not None
@@ -128,7 +128,7 @@ def _published(settings: Settings) -> tuple[Mapping[str, Manifest], StorageError
 
     The rest is shown anyway.
     """
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - keeps help fast
 
     try:
         return published(settings.warehouse), None
@@ -138,7 +138,7 @@ def _published(settings: Settings) -> tuple[Mapping[str, Manifest], StorageError
 
 def _counted(settings: Settings) -> tuple[Mapping[str, Outcomes], StorageError | None]:
     """Return the outcomes of pushes, or the error if the ledger cannot be read; the rest is shown anyway."""
-    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - keeps help fast
 
     try:
         return outcomes(settings), None

@@ -19,7 +19,7 @@ from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import for_terminal
 
-if TYPE_CHECKING:  # help answers at once
+if TYPE_CHECKING:  # keeps help fast
     from pipelines.webhooks.captured_request import Captured
     from pipelines.webhooks.signature import Found
 
@@ -50,7 +50,7 @@ def serve(
     - `trackly-sync webhooks serve`: on loopback, for a proxy on this machine.
     - `trackly-sync webhooks serve --host 0.0.0.0 --port 8790`: for a proxy on another.
     """
-    from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - keeps help fast
     from pipelines.webhooks import serve as server  # noqa: PLC0415 - the same
 
     settings = load_settings()
@@ -82,7 +82,7 @@ def check(
     - `trackly-sync webhooks check request.txt`
     - `trackly-sync webhooks check request.har --json`: for a script that sets it up.
     """
-    from pipelines.webhooks.captured_request import read_captured  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.captured_request import read_captured  # noqa: PLC0415 - keeps help fast
     from pipelines.webhooks.signature import HEADER, Form  # noqa: PLC0415 - the same
 
     settings = load_settings()
@@ -127,7 +127,7 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
 
     Empty if there never was a receiver, null if they cannot be read.
     """
-    from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - keeps help fast
     from pipelines.webhooks.queue.state import received  # noqa: PLC0415 - the same
 
     try:
@@ -158,7 +158,7 @@ def show_webhooks(settings: Settings) -> None:
 
 def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":
     """Return the form of its signature; a time in another header, or in front of the signature, may be signed too."""
-    from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - keeps help fast
 
     stamps = [v for name, v in captured.headers.items() if "timestamp" in name or name.endswith("-time")]
     stamps += re.findall(r"(?<!\w)\d{10,13}(?!\w)", captured.signature)
@@ -180,7 +180,7 @@ def replay(as_json: AsJson = False) -> int:
     Examples:
     - `trackly-sync webhooks replay`
     """
-    from pipelines.runs.recording import recorded, this_run  # noqa: PLC0415 - help answers at once
+    from pipelines.runs.recording import recorded, this_run  # noqa: PLC0415 - keeps help fast
     from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - the same
 
     settings = load_settings()

@@ -32,8 +32,8 @@ def attention(
     Raises:
         StorageError: the warehouse or a run's record cannot be read.
     """
-    from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - help answers at once
-    from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - keeps help fast
+    from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - keeps help fast
     from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - the same: SQLAlchemy is slow
 
     found = conditions(settings, lambda _: pushed, push_conditions)
@@ -61,7 +61,7 @@ def ledger_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: the ledger or the warehouse cannot be read.
     """
-    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - keeps help fast
 
     condition = of_ledger(settings)
     return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
@@ -73,7 +73,7 @@ def behind_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: the ledger, the warehouse or a run's record cannot be read.
     """
-    from pipelines.push.audit.publish.behind import of_warehouse  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.publish.behind import of_warehouse  # noqa: PLC0415 - keeps help fast
 
     found = of_warehouse(settings)
     return [f"{found.text}. {found.remedy}"] if found.firing or found.noted else []
@@ -89,7 +89,7 @@ def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list
     Raises:
         StorageError: a run's record cannot be read.
     """
-    from pipelines.alerts.conditions import of_source, of_unserved  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.conditions import of_source, of_unserved  # noqa: PLC0415 - keeps help fast
 
     last = last_of_each(settings.data_dir).values()
     found = [*of_unserved(pulled, last), *of_source(pulled)]
@@ -102,7 +102,7 @@ def still_twice_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: a run's record cannot be read.
     """
-    from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - keeps help fast
 
     found = of_still_twice(last_of_each(settings.data_dir).values())
     return [f"{one.text}. {one.remedy}" for one in found if one.noted]
@@ -114,7 +114,7 @@ def found_twice_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    from pipelines.push.audit.found_twice import condition, found_twice  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.found_twice import condition, found_twice  # noqa: PLC0415 - keeps help fast
 
     found = condition(found_twice(settings))
     return [f"{found.text}. {found.remedy}"] if found.firing else []
@@ -126,7 +126,7 @@ def found_twice_json(settings: Settings) -> dict[str, Any]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    from pipelines.push.audit.found_twice import figures_of, found_twice  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.found_twice import figures_of, found_twice  # noqa: PLC0415 - keeps help fast
 
     return figures_of(found_twice(settings))
 
@@ -137,7 +137,7 @@ def alarms_json(settings: Settings) -> list[dict[str, Any]]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - keeps help fast
 
     return [
         {
