@@ -31,6 +31,9 @@ _LETTER = 0.62
 _APART = 8
 """Distance between labels."""
 
+_MARK = 5
+"""How long the mark between a bar and its label is."""
+
 _CENTRED = 7
 """Most bars for which the last label fits centred below its bar; with more bars, the label ends there."""
 
@@ -202,6 +205,7 @@ def bars(
     chart.x_labels_major = labels[:: -_step(labels, is_centred=is_centred)]
     if not is_centred:
         chart.add_xml_filter(partial(_inside, ("last",), shift=_MARGIN_RIGHT))
+    chart.add_xml_filter(_marked)
     drawn = _stacked(name, chart, unit, labels, series)
     most = MOST_PERIODS[grain]
     return replace(drawn, unit=f"{unit.name}; the last {most} {grain}s") if len(labels) >= most else drawn
@@ -307,6 +311,16 @@ def _inside(ends: Sequence[str], root: Any, shift: float = 0) -> Any:
             for end in ends[: len(texts)]:
                 texts[0 if end == "first" else -1].set("class", end)
             texts[-1].set("x", f"{float(texts[-1].get('x')) + shift:.1f}")
+    return root
+
+
+def _marked(root: Any) -> Any:
+    """A mark from the bar to its label, which is wider than many bars and would seem to be that of another one."""
+    for guide in root.iter():
+        at, _, height = guide.get("d", "").partition(" v")
+        if guide.get("class") == "major guide line" and height:
+            guide.set("class", "mark")
+            guide.set("d", f"{at.partition(' ')[0]} {height} v{_MARK}")
     return root
 
 

@@ -1,5 +1,6 @@
 """Labels of charts: they fit where they are drawn, whatever the figures and names, and do not run into each other."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -41,6 +42,17 @@ def _labels(chart: Chart, axis: str, font: float = _FONT) -> list[tuple[float, f
     return sorted(found)
 
 
+def _bars_at(chart: Chart) -> list[tuple[float, float]]:
+    """Where bars begin and end."""
+    found = re.findall(r'<rect x="([\d.]+)"[^>]* width="([\d.]+)"[^>]*class="rect', chart.svg)
+    return [(float(at), float(at) + float(wide)) for at, wide in found]
+
+
+def _marks(chart: Chart) -> list[float]:
+    """Where labels have their marks."""
+    return [float(at) for at in re.findall(r'<path d="M([\d.]+) [\d.]+ v5" class="mark"', chart.svg)]
+
+
 def _periods(grain: str, count: int) -> list[date]:
     if grain == "day":
         return [DAY + timedelta(days=place) for place in range(count)]
@@ -61,7 +73,13 @@ def test_periods_do_not_collide(count: int, grain: str) -> None:
     assert labels[-1][1] <= 460 + 14
     for (_, end, _), (begin, _, text) in pairwise(labels):
         assert end < begin, text
-    assert labels[-1][2] == _periods(grain, count)[-1].strftime("%d %b %Y" if grain == "day" else "%b %Y")
+    form = "%d %b %Y" if grain == "day" else "%b %Y"
+    assert labels[-1][2] == _periods(grain, count)[-1].strftime(form)
+    centres = [sum(bar) / 2 for bar in _bars_at(chart)]
+    of_labels = [
+        centres[place] for place, at in enumerate(_periods(grain, count)) if f">{at:{form}}<" in chart.svg
+    ]
+    assert _marks(chart) == pytest.approx(of_labels, abs=0.1), "each label has a mark at its bar"
 
 
 @pytest.mark.parametrize(
