@@ -33,7 +33,7 @@ setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
 demo: .venv/.runtime ## run the whole product against an embedded local account (no key, no network)
 	@$(BIN)/trackly-sync demo
 
-demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on; PORT=number for another port
+demo-ui: .venv/.runtime ## Dagster's pages for the demo's data, with its account, to start jobs; PORT=number for another port
 	@$(BIN)/trackly-sync demo --ui --port $(PORT)
 
 test: .venv/.runtime ## install and run every check: lint, types, layers, tests
@@ -47,13 +47,13 @@ test: .venv/.runtime ## install and run every check: lint, types, layers, tests
 	.ci/in-memory $(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$others; wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
-test-thorough: .venv/.dev ## try ten times as many examples of properties and random campaigns; TESTS=folder for some
+test-thorough: .venv/.dev ## property tests and random campaigns with ten times as many examples; TESTS=folder for some
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 4 --dist worksteal -q $(TESTS)
 
-check: lint ## the quick ones: lint, types, layers, and the tests of what computes without an account
+check: lint ## quick checks: lint, types, layers, and the tests of code that needs no account
 	@$(BIN)/python -m pytest -n 2 -q $(QUICK)
 
-coverage: .venv/.clients .venv/.dev ## run the tests and list the lines that none of them reaches
+coverage: .venv/.clients .venv/.dev ## run the tests and list the lines that no test reaches
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/.dev ## ruff, mypy, import-linter, complexity
@@ -72,7 +72,7 @@ bench: .venv/.runtime ## time the pull beside a floor and a peer, the loading of
 	@$(BIN)/python benchmarks/push.py
 	@$(BIN)/python benchmarks/webhooks.py
 
-bench-large: .venv/.runtime ## the same with five and ten million contacts, and ten million sends: does memory stay flat
+bench-large: .venv/.runtime ## the same with five and ten million contacts, and ten million sends, to see whether memory stays flat
 	@$(BIN)/python benchmarks/pull.py --large
 	@$(BIN)/python benchmarks/push.py --large
 
@@ -88,11 +88,11 @@ wheel: .venv/.runtime ## build the package into dist/
 	@rm -rf build # what an earlier tree had would be in it
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
-audit: .audit/.installed ## hold the locked packages against known vulnerabilities (network; exit 2: could not be asked)
+audit: .audit/.installed ## check the locked packages for known vulnerabilities (needs the network; exit 2: no answer)
 	@.audit/bin/python .ci/audit .audit/bin/pip-audit requirements.lock requirements-dev.lock requirements-docs.lock \
 	    requirements-container.lock requirements-audit.lock requirements-uv.lock
 
-lock: .venv/.runtime ## resolve the newest versions again
+lock: .venv/.runtime ## resolve the newest versions and write the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
@@ -114,7 +114,7 @@ lock: .venv/.runtime ## resolve the newest versions again
 	echo 'dlt[parquet]==1.31.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
-clean: ## remove .venv and everything that runs have left behind
+clean: ## remove .venv and all files that runs have left
 	rm -rf .venv .docs .audit site data demo build dist .mypy_cache .pytest_cache .coverage .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/bin/python:

@@ -1,4 +1,4 @@
--- One row: what there is of campaigns.
+-- One row: counts of campaigns.
 SELECT
     (SELECT count(*) FROM main.creatives) AS creatives,
     (SELECT count(*) FROM main.audiences) AS audiences,

@@ -1,4 +1,4 @@
--- Active contacts that came and went by month, over all lists, as pulls saw it.
+-- Active contacts that joined and left, by month, over all lists, as pulls saw them.
 SELECT
     month, sum(new) AS new, sum(returned) AS returned, sum(reactivated) AS reactivated,
     sum(opted_out) AS opted_out, sum(removed) AS removed,

@@ -1,4 +1,4 @@
--- What the last reconciliation could not account for.
+-- Findings of the last reconciliation.
 SELECT measure, finding, count(*) AS contacts, sum(difference) AS difference
 FROM imports.differences
 GROUP BY ALL

@@ -1,4 +1,4 @@
--- What `trackly-sync lint` finds, by kind; the worst first.
+-- Findings of `trackly-sync lint` by kind, the worst first.
 SELECT severity, kind, count(*) AS findings, count(DISTINCT (subject, subject_id)) AS subjects
 FROM marts.campaign_lint
 GROUP BY severity, kind

@@ -25,7 +25,7 @@ SELECT
     revenue_at,
     count(*) FILTER (WHERE "at" > contacts_at) AS rows,
     coalesce(sum(revenue) FILTER (WHERE dataset = 'revenue' AND "at" > revenue_at), 0) AS revenue,
-    -- contacts that left have taken theirs with them
+    -- revenue of contacts that left is no longer in the totals
     least(max(balance), coalesce(sum(revenue) FILTER (WHERE dataset = 'revenue' AND "at" <= first_at), 0)) AS opening
 FROM pulls CROSS JOIN first_pull LEFT JOIN accepted ON true
 GROUP BY ALL

@@ -1,4 +1,4 @@
--- One row: what contacts that left took out of the account's revenue, and what those that came back brought back.
+-- One row: revenue that left the account with contacts, and revenue that came back with contacts.
 SELECT
     count(DISTINCT (phone_number, list_id)) FILTER (WHERE gone < 0) AS contacts,
     -sum(gone) AS revenue,

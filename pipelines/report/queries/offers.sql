@@ -13,7 +13,7 @@ paid AS (
         epc
     FROM marts.offer_performance
 )
--- A margin is of the revenue whose payout is known, which may be a part of it.
+-- A margin covers only revenue with a known payout, which may be a part of it.
 SELECT *, margin + payout AS paid_revenue, count(*) OVER () AS of_offers
 FROM paid
 ORDER BY revenue DESC NULLS LAST, clicks DESC NULLS LAST, offer_id

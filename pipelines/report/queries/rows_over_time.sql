@@ -3,7 +3,7 @@ WITH
 counted AS (
     SELECT dataset, run, finished_at AS pulled_at, rows FROM sync.snapshots
     UNION ALL
-    -- Old snapshots are removed; what is on record of their runs stays.
+    -- Old snapshots are removed; the records of their runs stay.
     SELECT dataset, run, finished_at, rows
     FROM (SELECT *, substr(activity, length('pull ') + 1) AS dataset FROM sync.runs WHERE activity LIKE 'pull %')
     ANTI JOIN sync.snapshots USING (dataset, run)

@@ -1,4 +1,4 @@
--- What is missing is only missing where its dataset was pulled.
+-- A reference counts as missing only if its dataset was pulled.
 WITH
 pulled AS (SELECT dataset FROM sync.snapshots WHERE published),
 running AS (SELECT * FROM main.schedules WHERE status = 'on'),
@@ -73,7 +73,7 @@ runs AS (
     FROM marts.planned_sends AS planned
     WHERE day IS NOT NULL
 ),
--- nobody is reached where the lists of the schedule and of the audience have none in common
+-- a schedule reaches no one if its lists and the audience's lists have none in common
 reach AS (
     SELECT
         *,

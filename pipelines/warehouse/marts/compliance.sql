@@ -33,7 +33,7 @@ proven AS (
     JOIN sync.snapshots ON started_at > first_at AND dataset = 'contacts' AND consistency <> 'fuzzy'
     GROUP BY first_at
 ),
--- audiences and who of them opted out are looked at with every publish; see sync.audience_opted_out
+-- every publish counts audiences and their opted-out contacts; see sync.audience_opted_out
 reached AS (
     SELECT schedule_id, schedule_name, phone_number, list_id, min(basis) AS basis
     FROM (

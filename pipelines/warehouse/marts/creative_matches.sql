@@ -1,4 +1,4 @@
--- Texts are compared with links masked and white space made one space. Nothing that is only alike matches.
+-- Texts are compared with masked links and single spaces. Similar texts do not match.
 WITH
 creatives AS (
     SELECT

@@ -19,7 +19,7 @@ steps AS (
         median(click_revenue_lag_hours) AS click_revenue_lag_hours
     FROM marts.imported_messages
     GROUP BY month, list_id, offer_id
-    -- Money goes by the offer of its own record, which may be another than the one that was clicked.
+    -- Revenue counts for the offer of its own record, which may differ from the clicked offer.
     UNION ALL BY NAME
     SELECT
         month,

@@ -1,5 +1,5 @@
 WITH
--- Counted at once: one row per contact would be too many.
+-- Counted without intermediate rows: one row per contact would be too many.
 stretches AS (
     SELECT
         list_id, started_by, active, marts.utc_day(since) AS day,
@@ -12,7 +12,7 @@ moves AS (
     UNION ALL
     SELECT list_id, removed_on, 'removed', active, contacts FROM stretches WHERE removed AND active_again IS NULL
     UNION ALL
-    -- Who signed up again between two pulls was on the list in both: neither removed nor returned.
+    -- A contact that signed up again between two pulls was on the list in both: neither removed nor returned.
     SELECT list_id, removed_on, 'returned', active_again, -contacts FROM stretches WHERE active_again IS NOT NULL
     UNION ALL
     SELECT list_id, removed_on, CASE WHEN active THEN 'opted_out' ELSE 'reactivated' END, active, contacts

@@ -1,4 +1,4 @@
--- Who was on the list when the month began, beside who is when it ends: whoever left and came back within it did neither.
+-- Compares the contacts at the beginning and the end of the month: one that left and came back within it counts as neither.
 WITH
 months AS (
     SELECT

@@ -1,4 +1,4 @@
--- A contact that went and came back is on its list, and counts as never gone.
+-- A contact that left and came back is on its list, and counts as if it had never left.
 WITH
 gone AS (
     SELECT phone_number, list_id, max(removed_at) AS removed_at, arg_max(signup_date, removed_at) AS signup_date

@@ -1,8 +1,8 @@
 WITH
 began AS (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
--- Contacts that have never changed have one version, and it is the first; they need no comparing.
+-- Contacts that have never changed have one version, the first one, and need no comparison.
 unchanged AS (FROM main.contacts ANTI JOIN sync.contacts_since USING (phone_number, list_id)),
--- Nearly all others were always active, or never, in one stay: only their totals changed. They need no comparing either.
+-- Nearly all others were always, or never, active in one stay: only their totals changed. They need no comparison either.
 moved AS (
     SELECT DISTINCT phone_number, list_id
     FROM sync.contacts_ended AS ended LEFT JOIN main.contacts AS present USING (phone_number, list_id)
@@ -48,14 +48,14 @@ turns AS (
         * EXCLUDE (was_active, was_removed_at, joined_before),
         CASE
             WHEN was_active IS NULL THEN CASE WHEN valid_from = began_at THEN 'opening' ELSE 'new' END
-            -- with a later sign-up it has left and come back, though no pull saw the time between
+            -- with a later sign-up, it has left and come back, although no pull saw it absent
             WHEN was_removed_at IS NOT NULL OR signup_date > joined_before THEN 'returned'
             WHEN active AND NOT was_active THEN 'reactivated'
             WHEN was_active AND NOT active THEN 'opted_out'
         END AS started_by
     FROM compared CROSS JOIN began
 ),
--- A stay ends by a removal or another sign-up; a stretch also by a change of active.
+-- A removal or another sign-up ends a stay; a change of active also ends a stretch.
 numbered AS (
     SELECT
         *,

@@ -1,4 +1,4 @@
--- The state of a message is its newest final one, else its newest of any; when events arrived plays no part.
+-- The state of a message is its newest final state, else its newest state; the order of arrival does not matter.
 WITH
 reported AS (
     SELECT

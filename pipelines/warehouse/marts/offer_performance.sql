@@ -5,7 +5,7 @@ taken_in AS (
     FROM imports.records
     WHERE offer_id IS NOT NULL AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before')
 ),
--- Where nothing was imported or no events are served, figures are null, not zero.
+-- If nothing was imported, or no events are served, figures are null, not zero.
 known AS (
     SELECT
         (SELECT count(*) > 0 FROM taken_in WHERE dataset = 'clicks') AS clicks,

@@ -11,7 +11,7 @@ taken_in AS (
     FROM imports.records
     WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 ),
--- Revenue names its send only. A row held back for another of its id, or a repeat, says of nobody who got it.
+-- Revenue names only its send. A row that is held back, or a repeat, does not show who got the message.
 recipients AS (
     SELECT message_id, any_value(phone_number) AS recipient
     FROM taken_in
@@ -23,7 +23,7 @@ imported AS (
         coalesce(phone_number, recipient) AS phone_number,
         min(happened_at) AS first_at,
         max(happened_at) AS last_at,
-        -- what was imported after the contacts were read is not in their totals yet
+        -- rows imported after the contacts were read are not in their totals yet
         sum(revenue) FILTER (WHERE answered_at <= as_of) AS revenue,
         count(*) FILTER (WHERE dataset = 'sends' AND happened_at <= week_ago AND answered_at > week_ago AND answered_at <= as_of)
             AS older_than_week,
@@ -67,7 +67,7 @@ grown AS (
         *,
         lag(send_count) OVER versions_of_signup AS count_before,
         lag(valid_to) OVER versions_of_signup AS seen_before,
-        -- what was first seen with a counter is known only where nothing at all was sent in the time
+        -- the first counter seen is known only if nothing was sent in that time
         CASE WHEN count_before IS NULL THEN max(last_sent_at) OVER (PARTITION BY phone_number, list_id, signup) ELSE last_sent_at END
             AS sent_at
     FROM numbered
@@ -105,7 +105,7 @@ counted AS (
 recent AS (
     SELECT
         phone_number,
-        -- one list of which it is not known leaves the person's figure unknown
+        -- if it is unknown for one list, the person's figure is unknown
         CASE WHEN count(sends_7d) = count(*) THEN sum(sends_7d) END AS sends_7d,
         CASE WHEN count(sends_30d) = count(*) THEN sum(sends_30d) END AS sends_30d
     FROM counted
@@ -145,7 +145,7 @@ SELECT
     people.revenue,
     coalesce(imported.revenue, 0) AS imported_revenue,
     people.revenue - coalesce(imported.revenue, 0) AS organic_revenue,
-    -- older sends that were imported in these days were not sent in them
+    -- older sends that were imported in these days do not count
     CASE WHEN sends_7d IS NOT NULL THEN greatest(sends_7d - coalesce(older_than_week, 0), 0) END AS sends_7d,
     CASE WHEN sends_30d IS NOT NULL THEN greatest(sends_30d - coalesce(older_than_month, 0), 0) END AS sends_30d
 FROM people LEFT JOIN recent USING (phone_number) LEFT JOIN imported USING (phone_number)

@@ -1,4 +1,4 @@
--- The vendor does not document what a reply holds, so text and sender are looked for under the usual names.
+-- The vendor does not document the fields of a reply, so text and sender are searched under the usual names.
 WITH
 reported AS (
     SELECT

@@ -1,4 +1,4 @@
--- Counted by what begins and ends in a month, and summed up: one row per contact and month would be too many.
+-- Sums up stretches that begin and end in a month: one row per contact and month would be too many.
 WITH
 pulls AS (
     SELECT

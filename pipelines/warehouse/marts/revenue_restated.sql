@@ -1,5 +1,5 @@
 WITH
--- What revenue is made of now; readings on the other basis are of the time before.
+-- The current basis of revenue; readings on the other basis are older.
 current AS (
     SELECT CASE WHEN source = 'contacts' THEN 'change' ELSE 'event' END AS basis
     FROM sync.snapshots

@@ -1,5 +1,5 @@
 -- A step is a contact between two looks: what its send_count and active gained, less what imports and events explain.
--- Events may be some minutes later than what they report.
+-- Events may come some minutes after the happening that they report.
 WITH
 versions AS (
     SELECT
