@@ -63,9 +63,7 @@ def described(
         settings: how old data may become.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", dg.BetaWarning
-        )  # code references are beta; the lock files pin the version
+        warnings.simplefilter("ignore", dg.BetaWarning)  # code references; the lock files pin the version
         made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
         linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
         return [

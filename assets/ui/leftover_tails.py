@@ -23,9 +23,7 @@ def end_leftover_tails(home: Path) -> int:
     for pid in _tails(home):
         with suppress(OSError):  # it has ended
             if _is_orphan(pid):
-                os.kill(
-                    pid, signal.SIGKILL
-                )  # processes that a shell started in the background ignore SIGTERM
+                os.kill(pid, signal.SIGKILL)  # background processes of a shell ignore SIGTERM
                 ended += 1
     return ended
 

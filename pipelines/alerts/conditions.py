@@ -1,26 +1,31 @@
 """Checks the alert conditions from plain figures; the webhook, `status` and Dagster's checks share them.
 
-    stale:<dataset>      the published snapshot is older than TRACKLY_ALERT_STALE_HOURS damaged:warehouse    the
-    warehouse cannot be read damaged:runs         a run's record cannot be read damaged:pushes       the ledger, or
-    another record of pushes, cannot be read failed:<activity>    an activity failed or was killed when it last ran;
-    or the shrink guard stopped a publish unfinished:<verb>    a pull or a push ended early, and its remaining work
-    was not done since; noted if a person has stopped it unserved:<dataset>   the dataset is published, but the
-    account did not serve it at the last pull source:revenue       revenue comes from another source than before, or
-    will (see `source_note`) missing:reconcile    the contacts' totals hold less than was accepted still_twice:revenue
-    revenue acknowledged as perhaps there twice still is: noted (`still_twice`) rejected:<dataset>   a larger share of
-    the history was rejected than TRACKLY_ALERT_REJECTED_SHARE in_doubt:<dataset>   rows were sent and it is unknown
-    whether they arrived (`pipelines.push.audit.alerts`) silent:webhooks      contacts are sent to, and no
-    event reports it: Trackly pauses endpoints without notice stopped:webhooks     the receiver of events does not
-        run, or cannot store them refused:webhooks     every request so far was refused for its signature
-        unread:webhooks events of the last days had a right signature and could not be read damaged:webhooks     the
-        queue of events cannot be read low:disk             fewer bytes are free than a run needs
-        (`storage.needed_space`) empty:data nothing was ever pulled or pushed with this data directory
-        behind:warehouse     the warehouse lacks outcomes of the ledger (`pipelines.push.audit.publish.behind`)
-        lost:ledger          the ledger lacks rows that were pushed (`pipelines.push.audit.lost_ledger.detect`)
-        by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`) differs:<dataset>
-        rows differ from what was sent (`pipelines.push.audit.alerts`) twice:reconcile      a reconciliation found
-        revenue perhaps there twice (`pipelines.push.audit.found_twice`) twice:revenue revenue turned up after it was
-        called absent (`pipelines.push.audit.late_revenue`)
+    stale:<dataset>      the published snapshot is older than TRACKLY_ALERT_STALE_HOURS
+    damaged:warehouse    the warehouse cannot be read
+    damaged:runs         a run's record cannot be read
+    damaged:pushes       the ledger, or another record of pushes, cannot be read
+    failed:<activity>    an activity failed or was killed when it last ran; or the shrink guard stopped a publish
+    unfinished:<verb>    a pull or a push ended early, and its remaining work was not done since; noted if a
+                         person has stopped it
+    unserved:<dataset>   the dataset is published, but the account did not serve it at the last pull
+    source:revenue       revenue comes from another source than before, or will (see `source_note`)
+    missing:reconcile    the contacts' totals hold less than was accepted
+    still_twice:revenue  revenue acknowledged as perhaps there twice still is: noted (`still_twice`)
+    rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
+    in_doubt:<dataset>   rows were sent and it is unknown whether they arrived (`pipelines.push.audit.alerts`)
+    silent:webhooks      contacts are sent to, and no event reports it: Trackly pauses endpoints without notice
+    stopped:webhooks     the receiver of events does not run, or cannot store them
+    refused:webhooks     every request so far was refused for its signature
+    unread:webhooks      events of the last days had a right signature and could not be read
+    damaged:webhooks     the queue of events cannot be read
+    low:disk             fewer bytes are free than a run needs (`storage.needed_space`)
+    empty:data           nothing was ever pulled or pushed with this data directory
+    behind:warehouse     the warehouse lacks outcomes of the ledger (`pipelines.push.audit.publish.behind`)
+    lost:ledger          the ledger lacks rows that were pushed (`pipelines.push.audit.lost_ledger.detect`)
+    by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`)
+    differs:<dataset>    rows differ from what was sent (`pipelines.push.audit.alerts`)
+    twice:reconcile      a reconciliation found revenue perhaps there twice (`pipelines.push.audit.found_twice`)
+    twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
 What does not belong here: reading anything, and sending messages (`notify`).
 """

@@ -46,9 +46,7 @@ def last_sign(handle: int) -> str:
 
 
 def _beat(stop: Event) -> None:
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}
-    )  # the main thread handles signals
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # for the main thread
     while not stop.wait(_EVERY):
         if not any(one is stop for _, one in _going):
             return  # an interrupt has kept `begin` from noting this thread

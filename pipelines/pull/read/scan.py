@@ -161,9 +161,7 @@ class _Pass:
         try:
             await self._read_joined(concurrency)
         except FixedPages as pages:
-            self._evidence.drifted = (
-                drifted  # the replies differ because pages are of one size, not because of changes
-            )
+            self._evidence.drifted = drifted  # pages of one size differ without a change
             await self._read_fixed(pages.rows, concurrency)
 
     async def _read_joined(self, concurrency: int) -> None:
