@@ -135,8 +135,7 @@ def _plan(
     settings, ledger, showing = planning.settings, planning.ledger, planning.showing
     with judged(settings, path, dataset, sources, planning.on_progress):
         pass  # the stage is read below with less memory
-    with opened(path) as connection:
-        Privacy.of(settings).define(connection)
+    with opened(path, Privacy.of(settings)) as connection:
         with all_archived(settings, dataset.name) as archive:
             compared = compare(connection, dataset.name, ledger, sends, planning.decision, archive)
         connection.begin()

@@ -191,8 +191,7 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
     for name in datasets:
         path = stage_path(settings, name)
         if path.exists():
-            with opened(path) as connection, reading_archive(settings, (name,)):
-                privacy.define(connection)
+            with opened(path, privacy) as connection, reading_archive(settings, (name,)):
                 files = archived(archive_folder(settings, name))
                 fields = changed_fields(connection, PUSHED[name], files, privacy)
                 found += [

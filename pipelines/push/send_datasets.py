@@ -122,7 +122,7 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     if lost := ledger.recover(name):
         calls, have = plural(lost, "call"), form(lost, "has", "have")
         _log.warning("%s: %s of a push that ended early %s no answer on record.", name, calls, have)
-    with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
+    with _stage(pushing.settings, name) as connection:
         seen = ledger.last_chunk(name)
         compared = _compared(pushing, connection, name).of_period(pushing.choices.between)
         if name != REVENUE:
@@ -180,19 +180,17 @@ def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
     if pushing.incoming is None:
         return
     for name in [name for name in names if name not in pushing.intakes]:
-        with opened(stage_path(pushing.settings, name)) as connection:
-            Privacy.of(pushing.settings).define(connection)
+        with opened(stage_path(pushing.settings, name), Privacy.of(pushing.settings)) as connection:
             _compared(pushing, connection, name)
 
 
 @contextmanager
-def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.DuckDBPyConnection]:
+def _stage(settings: Settings, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the stage to send from; afterwards, however the block ends, redact it if phones are hashed."""
-    path = stage_path(settings, name)
+    path, privacy = stage_path(settings, name), Privacy.of(settings)
     try:
-        with opened(path) as connection:
+        with opened(path, privacy) as connection:
             hold_ready(connection, name)
-            privacy.define(connection)
             yield connection
     finally:
         put_away(path, PUSHED[name], privacy)

@@ -47,6 +47,8 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         f" row_number() OVER (PARTITION BY base ORDER BY {_order(dataset)}) AS ordinal"
         f" FROM ({_repeated(dataset)})"
     )
+    if not is_any(connection, "repeats"):
+        return
     connection.execute(
         "INSERT INTO verdicts (seq, outcome, reason) SELECT seq, 'duplicate', ? FROM repeats"
         f" WHERE ordinal > 1 AND NOT {_numbered(dataset)} AND base NOT IN ({_IN_CONFLICT})",

@@ -146,8 +146,12 @@ def stage_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(path: Path, privacy: Privacy = KEEP_ALL) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the stage that an earlier intake built.
+
+    Args:
+        path: where it lies.
+        privacy: how digests of the rows are made; the connection has its macros.
 
     Raises:
         StorageError: there is no stage, or it cannot be used.
@@ -160,7 +164,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     ):
         if version_of(connection) != VERSION:
             raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
-        KEEP_ALL.define(connection)
+        privacy.define(connection)
         yield connection
 
 

@@ -43,12 +43,11 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
     if not privacy.key or not path.exists():
         return
     draft = path.with_name(f".{path.name}.building")
-    with storage_errors("write", path), opened(path) as connection:
+    with storage_errors("write", path), opened(path, privacy) as connection:
         discard(draft)
         try:
             if is_put_away(connection):
                 return
-            privacy.define(connection)
             with beside(connection, draft, "draft", ""):
                 for table in ("version", "files", "inputs", "verdicts", "ordinals", "corrected", "differing"):
                     connection.execute(f"CREATE TABLE draft.{table} AS FROM {table}")
