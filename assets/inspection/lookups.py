@@ -151,9 +151,7 @@ def intake_of(settings: Settings, dataset: Dataset) -> Intake:
         duplicate=held.get(Outcome.DUPLICATE, 0),
         parked=held.get(Outcome.PARKED, 0),
         known=known,
-        pending=0,
         reasons=reasons,
-        preview=(),
     )
 
 

@@ -44,7 +44,7 @@ _ENDED = {
 _Key = dg.AssetKey | dg.AssetCheckKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """The work of a run for one asset.
 
@@ -82,11 +82,11 @@ def _tried(asset: str, records: Sequence[RunRecord]) -> Tried:
     bad = [record for record in records if record.status not in ("succeeded", "running")]
     ends = [_end(record) for record in records]
     return Tried(
-        asset,
-        records[-1].activity,
-        min(_seconds(record.started_at) for record in records),
-        None if None in ends else max(end for end in ends if end is not None),
-        plain(f"{bad[0].activity} {bad[0].status}. {bad[0].error or ''}").strip() if bad else None,
+        asset=asset,
+        activity=records[-1].activity,
+        began=min(_seconds(record.started_at) for record in records),
+        ended=None if None in ends else max(end for end in ends if end is not None),
+        error=plain(f"{bad[0].activity} {bad[0].status}. {bad[0].error or ''}").strip() if bad else None,
     )
 
 

@@ -282,9 +282,9 @@ def _as_replies(
         when = of_page[0]["synced_at"]
         replies.append(
             Spooled(
-                str(path),
-                0,
-                len(body),
+                path=str(path),
+                offset=0,
+                size=len(body),
                 page=page,
                 request="replay",
                 sent_at=when,

@@ -7,7 +7,7 @@ revenue (`revenue.loop`).
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -77,7 +77,7 @@ async def send_all(
     unsettled = Unsettled()
     names = [name for name in PUSHED if name in datasets]
     async with TracklyClient(settings) as client:
-        pushing = _Pushing(settings, client, ledger, choices, incoming, {}, [])
+        pushing = _Pushing(settings, client, ledger, choices, incoming)
         try:
             refuse_damaged(settings, names)
             for name in names:
@@ -112,8 +112,8 @@ class _Pushing:
     ledger: Ledger
     choices: SendChoices
     incoming: Incoming | None
-    intakes: dict[str, Intake]
-    corrected: list[str]
+    intakes: dict[str, Intake] = field(default_factory=dict)
+    corrected: list[str] = field(default_factory=list)
 
 
 async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[dict[str, int], Unsettled]:

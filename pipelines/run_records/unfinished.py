@@ -35,7 +35,7 @@ _Part = tuple[str, str | None]
 """An activity and its month; None for all months."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
     """The unfinished work of a run.
 
@@ -164,9 +164,15 @@ def _of_run(records: Sequence[RunRecord], verb: str, unended: str, done: _Done) 
         wanted = _wanted(what, parts)
         missing = frozenset(part for part in wanted if not done.has(part, began))
         if missing and (status := _status(parts, unended)):
-            is_begun = any(one.activity.startswith(_BEGIN[verb]) for one in parts)
-            on_purpose = status == "stopped" and not any(one.error for one in parts)
-            yield Unfinished(what, status, began, missing, len(missing) == len(wanted), is_begun, on_purpose)
+            yield Unfinished(
+                what=what,
+                status=status,
+                began=began,
+                missing=missing,
+                in_whole=len(missing) == len(wanted),
+                is_begun=any(one.activity.startswith(_BEGIN[verb]) for one in parts),
+                on_purpose=status == "stopped" and not any(one.error for one in parts),
+            )
 
 
 def _by_asked(records: Iterable[RunRecord], verb: str) -> dict[str, list[RunRecord]]:

@@ -27,7 +27,7 @@ _WORTH_TAKING_UP = 20
 _JOURNAL, _BODIES = "journal.ndjson", "bodies"
 
 
-class Spooled(msgspec.Struct, frozen=True):
+class Spooled(msgspec.Struct, frozen=True, kw_only=True):
     """One reply in the spool.
 
     Attributes:
@@ -121,7 +121,15 @@ class Spool:
             self._bodies.flush()
         self._count += 1
         reply = Spooled(
-            str(bodies), offset, len(body), self._count, request, sent, received, total, self._account
+            path=str(bodies),
+            offset=offset,
+            size=len(body),
+            page=self._count,
+            request=request,
+            sent_at=sent,
+            received_at=received,
+            total=total,
+            account=self._account,
         )
         with storage_errors("write", journal):
             self._journal.write(msgspec.json.encode(reply) + b"\n")

@@ -49,7 +49,7 @@ _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "
 _STATEMENTS = {"VARIABLE_SET": "SET", "MULTI": "PIVOT without the list of its values"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """A place where a query reads files.
 
@@ -223,7 +223,16 @@ def _named_scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]
         )
     alias = str(node.get("alias") or Path(name).name.partition(".")[0])
     textual = f"read_csv({literal(name)}, all_varchar = true){_renamed(node, alias)}"
-    return Scan(kind, (name,), _slice(text, node), textual, alias, frozenset(), frozenset(), hive=False)
+    return Scan(
+        kind=kind,
+        names=(name,),
+        call=_slice(text, node),
+        textual=textual,
+        alias=alias,
+        declared=frozenset(),
+        formats=frozenset(),
+        hive=False,
+    )
 
 
 def _path_of(node: Mapping[str, Any]) -> list[str]:
@@ -262,13 +271,13 @@ def _called_scan(path: Path, text: bytes, node: Mapping[str, Any]) -> Scan | Non
     textual = (text[start:end] + b", all_varchar = true" + text[end:stop]).decode(errors="replace")
     formats = {"timestampformat": "TIMESTAMP", "dateformat": "DATE"}
     return Scan(
-        kind,
-        names,
-        _slice(text, node),
-        textual,
-        str(node.get("alias") or called),
-        _declared(options),
-        frozenset(formats[name] for name in options if name in formats),
+        kind=kind,
+        names=names,
+        call=_slice(text, node),
+        textual=textual,
+        alias=str(node.get("alias") or called),
+        declared=_declared(options),
+        formats=frozenset(formats[name] for name in options if name in formats),
         hive="hive_partitioning" in options,
     )
 

@@ -4,7 +4,7 @@ What does not belong here: findings about single files, for the plan (`pipelines
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ MOST_REASONS = 20
 """Most reasons that are shown for one dataset."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """What an intake found.
 
@@ -48,15 +48,15 @@ class Intake:
     """
 
     dataset: str
-    files: tuple[Path, ...]
-    rows_in: int
-    quarantined: int
-    duplicate: int
-    parked: int
-    known: int
-    pending: int
-    reasons: dict[str, int]
-    preview: tuple[dict[str, Any], ...]
+    files: tuple[Path, ...] = ()
+    rows_in: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    parked: int = 0
+    known: int = 0
+    pending: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    preview: tuple[dict[str, Any], ...] = ()
     advice: tuple[str, ...] = ()
     decided: int = 0
 
@@ -70,7 +70,7 @@ def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
         sources: the files that it was built from, in order.
     """
     if not sources:
-        return Intake(dataset.name, (), 0, 0, 0, 0, 0, 0, {}, ())
+        return Intake(dataset=dataset.name)
     connection, rows_in, held = compared.connection, compared.rows_in, compared.held
     known = compared.known()
     hidden = {"message", "to_number", "phone_number"}

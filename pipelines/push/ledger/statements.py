@@ -92,7 +92,7 @@ _KEPT_OF_FIRST = {"sends": ("content", "contact", "list_ref"), "clicks": ("conte
 """The columns kept in that case, until an answer shows more (`renew`). Revenue goes again only if not carried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The figures of an answer, as push_chunks keeps them."""
 

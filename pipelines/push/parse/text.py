@@ -52,7 +52,7 @@ _BACKSLASHED = re.compile(rb'\\"[^",;\t|\r\n]')
 """A quote after a backslash that neither ends its field nor is doubled: the writer escapes quotes by backslash."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What reading all bytes of a text file found.
 
@@ -96,7 +96,13 @@ def look(source: Source) -> Evidence:
             ends = _wide_ends(head, codec)
             empty = not head[mark:].decode(codec, "ignore").strip()
             return Evidence(
-                codec, codec.upper().removesuffix("-LE").removesuffix("-BE"), mark, True, False, ends, empty
+                codec=codec,
+                encoding=codec.upper().removesuffix("-LE").removesuffix("-BE"),
+                mark=mark,
+                damaged=True,
+                backslashes=False,
+                line_ends=ends,
+                empty=empty,
             )
         return _narrow(head, mark, file, source)
 
@@ -313,4 +319,13 @@ def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
     if found is None:
         raise UsageError(f"{source.path} is neither UTF-8 nor Windows-1252 text.", "Save it as UTF-8.")
     codec, name, damaged = found
-    return Evidence(codec, name, mark, damaged, backslashes, line_ends.found(), empty, apostrophes)
+    return Evidence(
+        codec=codec,
+        encoding=name,
+        mark=mark,
+        damaged=damaged,
+        backslashes=backslashes,
+        line_ends=line_ends.found(),
+        empty=empty,
+        apostrophes=apostrophes,
+    )

@@ -331,7 +331,17 @@ class Sending:
         text = "alone it is too large for the account, or for a proxy on the way"
         self._refused[f"{text} (too_large)"] += 1
         at = datetime.now(UTC).isoformat()
-        answered = Answered(at, at, 1, TOO_LARGE, 0, 1, 0, 0, None)
+        answered = Answered(
+            sent_at=at,
+            answered_at=at,
+            attempts=1,
+            http_status=TOO_LARGE,
+            success_count=0,
+            error_count=1,
+            duplicates_skipped=0,
+            invalid_phones=0,
+            total_revenue=None,
+        )
         verdict = Verdict(Outcome.REJECTED, "too_large", text)
         self.ledger.answer(self.dataset, number, answered, {chunk.rows.identity[0]: verdict})
         self._done += 1

@@ -112,7 +112,7 @@ def test_a_dataset_that_the_account_does_not_serve(shown: Shown, tmp_path: Path)
 
 def test_a_plan_with_files_that_would_not_be_read(shown: Shown) -> None:
     """It names them, a push would end with exit code 2 for them; minutes and hours are told."""
-    intake = Intake("sends", (), 10, 0, 0, 0, 0, 10, {}, ())
+    intake = Intake(dataset="sends", rows_in=10, pending=10)
     plan = Plan(intake, 9, 2_000_000, "", 240.0, 0.5, measured=True, differing=2, acknowledged=1)
     unread = [Unread(Path("/x/sends.xlsx"), "is in no known format", "sends")]
     push_dry_run.show_plans(

@@ -117,9 +117,20 @@ def batch_of(folder: Path, name: str, *bodies: bytes) -> Batch:
     """Replies, as the scan keeps them, in one batch."""
     draft = Draft(folder, PULLED[name], "s")
     draft.work.mkdir(parents=True)
-    decoder, when = ReplyDecoder(name), datetime.now(UTC)
-    replies = [
-        StoredReply(Spooled("", 0, len(body), page, "", when, when, None), decoder.read(body))
-        for page, body in enumerate(bodies, 1)
-    ]
+    decoder = ReplyDecoder(name)
+    replies = [StoredReply(_spooled(body, page), decoder.read(body)) for page, body in enumerate(bodies, 1)]
     return write_batch(draft, 0, replies)
+
+
+def _spooled(body: bytes, page: int) -> Spooled:
+    when = datetime.now(UTC)
+    return Spooled(
+        path="",
+        offset=0,
+        size=len(body),
+        page=page,
+        request="",
+        sent_at=when,
+        received_at=when,
+        total=None,
+    )

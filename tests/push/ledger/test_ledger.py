@@ -32,7 +32,17 @@ from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes, Verdict
 from pipelines.settings import Settings, load_settings
 
-ANSWER = Answered("2024-05-01T10:00:00", "2024-05-01T10:00:01", 1, 200, 2, 0, 0, 0, None)
+ANSWER = Answered(
+    sent_at="2024-05-01T10:00:00",
+    answered_at="2024-05-01T10:00:01",
+    attempts=1,
+    http_status=200,
+    success_count=2,
+    error_count=0,
+    duplicates_skipped=0,
+    invalid_phones=0,
+    total_revenue=None,
+)
 NOTHING = InputChanges({}, {})
 
 

@@ -69,10 +69,10 @@ class Adopted:
         unknown: rows whose amounts no record has; an earlier version published none.
     """
 
-    calls: int
-    rows: int
-    in_doubt: int
-    amount: Decimal
+    calls: int = 0
+    rows: int = 0
+    in_doubt: int = 0
+    amount: Decimal = Decimal(0)
     settled: int = 0
     unknown: int = 0
 
@@ -125,11 +125,11 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
             add_rows(archive, settings, [*_sent(warehouse), *known])
         survivors = [connection for connection in (archive, warehouse) if connection]
         if not survivors:
-            return Adopted(0, 0, 0, Decimal(0))
+            return Adopted()
         ledger.recover(REVENUE)  # no call is under way now: calls recorded as under way were cut off
         survivors.sort(key=_latest, reverse=True)
         done = [_take_from(settings, connection, ledger) for connection in survivors]
-    return sum(done, start=Adopted(0, 0, 0, Decimal(0)))
+    return sum(done, start=Adopted())
 
 
 def _sent(warehouse: duckdb.DuckDBPyConnection | None) -> list[str]:

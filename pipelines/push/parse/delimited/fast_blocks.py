@@ -25,7 +25,7 @@ _NOTHING = pa.scalar("")
 _Places = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """The shape of a file's rows.
 

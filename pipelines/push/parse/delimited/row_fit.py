@@ -24,7 +24,19 @@ _PHONE = re.compile(E164)
 
 
 class Fit:
-    """Decides whether a row of another width can be read, and whether rows hide in a record."""
+    """Decides whether a row of another width can be read, and whether rows hide in a record.
+
+    Args:
+        dataset: what the file holds.
+        names: its header, cell by cell.
+        columns: which of these are columns of the dataset.
+        dialect: how the file is written.
+
+    Attributes:
+        width: how many cells the header has.
+        trailing: how many more, all empty, every row of the file has; set by whoever has looked at all of them.
+        repeated: with what a row begins that may be the header again.
+    """
 
     def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
         self.names, self.width, self.trailing = names, len(names), 0
@@ -47,15 +59,15 @@ class Fit:
         if self.dialect.spaces or self.dialect.delimiter not in DELIMITERS:
             return None
         return Shape(
-            dataset,
-            self.dialect.delimiter,
-            self.dialect.quote,
-            self.width,
-            self._named,
-            places,
-            frozenset(self.repeated),
-            BACKSLASHED if evidence.backslashes else "",
-            self.like_a_row,
+            dataset=dataset,
+            delimiter=self.dialect.delimiter,
+            quote=self.dialect.quote,
+            width=self.width,
+            named=self._named,
+            places=places,
+            headers=frozenset(self.repeated),
+            backslashed=BACKSLASHED if evidence.backslashes else "",
+            like_a_row=self.like_a_row,
         )
 
     def odd(self, row: list[str]) -> tuple[list[str], str]:

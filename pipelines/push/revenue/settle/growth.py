@@ -65,12 +65,12 @@ def rest_of(first: Entry, level: Level, times: tuple[str, str]) -> Rest:
     whole = level.then.amount % CENT == level.now.amount % CENT == 0
     fractions = sum(each % CENT > 0 for each in (*sure, *may_be, first.amount))
     return Rest(
-        conversions - len(sure),
-        amount - sum(sure),
-        conversions,
-        len(sure),
-        may_be,
-        CENT * fractions if whole else 0,
+        conversions=conversions - len(sure),
+        amount=amount - sum(sure),
+        grew=conversions,
+        acknowledged=len(sure),
+        may_be=may_be,
+        rounding=CENT * fractions if whole else 0,
     )
 
 

@@ -231,8 +231,8 @@ def counted(connection: sa.Connection) -> list[Counted]:
         )
     )
     return [
-        Counted(contact, ref, amount, bool(is_in), start, end)
-        for contact, ref, amount, is_in, start, end in connection.execute(query)
+        Counted(contact, list_ref, amount, accepted=bool(accepted), intended_at=intended, ended_at=ended)
+        for contact, list_ref, amount, accepted, intended, ended in connection.execute(query)
     ]
 
 
