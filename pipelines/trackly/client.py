@@ -85,14 +85,16 @@ class Reply(Generic[T]):
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Call(Generic[T]):
+    """A request, and how it may be tried again; see `TracklyClient.get` and `post`."""
+
     method: str
     path: str
     params: Query
     body: bytes | None
     repeatable: bool
-    read: Callable[[int, bytes], T]
+    read: Callable[[bytes], T]
     patient: bool = True
     most_cuts: int | None = None
     before: Callable[[datetime], None] | None = None
@@ -191,17 +193,22 @@ class TracklyClient:
             RequestError: another refusal, or a redirect.
             ServiceError: no usable answer within the limits for retries.
         """
-
-        def read_body(_: int, body: bytes) -> T:
-            return read(body)
-
-        return await self._run(_Call("GET", path, params, None, True, read_body, patient))
+        call = _Call(
+            method="GET",
+            path=path,
+            params=params,
+            body=None,
+            repeatable=True,
+            read=read,
+            patient=patient,
+        )
+        return await self._run(call)
 
     async def post(
         self,
         path: str,
         body: bytes,
-        read: Callable[[int, bytes], T],
+        read: Callable[[bytes], T],
         *,
         repeatable: bool,
         most_cuts: int | None = None,
@@ -212,7 +219,7 @@ class TracklyClient:
         Args:
             path: below the base URL, beginning with a slash.
             body: JSON.
-            read: parses status and body, whatever the status; raises Unreadable if the body is not an answer.
+            read: parses the body, whatever the status; raises Unreadable if the body is not an answer.
             repeatable: whether the API skips records that it already has, so that sending twice does no harm. If not,
                 only failures that prove that nothing was carried out are retried.
             most_cuts: number of attempts after which a request that is cut off each time is given up, since a smaller
@@ -230,7 +237,17 @@ class TracklyClient:
                 carried out.
             OutcomeUnknown: only if not repeatable: the call may or may not have been carried out.
         """
-        return await self._run(_Call("POST", path, {}, body, repeatable, read, True, most_cuts, before))
+        call = _Call(
+            method="POST",
+            path=path,
+            params={},
+            body=body,
+            repeatable=repeatable,
+            read=read,
+            most_cuts=most_cuts,
+            before=before,
+        )
+        return await self._run(call)
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
         """Make attempts until there is a reply or an error; stamina waits, `wait_or_error` decides."""
@@ -244,10 +261,7 @@ class TracklyClient:
             if isinstance(decision, TracklySyncError):
                 return False
             self.retries += 1
-            pause = "" if decision is True else f" in {decision:g} s"
-            figures = {"event": "retry", "attempt": attempts}
-            text = "%s: attempt %d failed (%s), trying again%s"
-            _log.info(text, what, attempts, failure.reason, pause, extra=figures)
+            _log_retry(what, failure, attempts, decision)
             return decision
 
         async with self._slots:
@@ -303,6 +317,14 @@ class TracklyClient:
         return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
 
 
+def _log_retry(what: str, failure: Failure, attempts: int, wait: bool | float) -> None:
+    """Log that a failed attempt is made again: after the usual backoff (True), or after so many seconds."""
+    pause = "" if wait is True else f" in {wait:g} s"
+    figures = {"event": "retry", "attempt": attempts}
+    text = "%s: attempt %d failed (%s), trying again%s"
+    _log.info(text, what, attempts, failure.reason, pause, extra=figures)
+
+
 def _limits(settings: Settings, total_seconds: float) -> Limits:
     return Limits(
         connections=settings.concurrency,
@@ -327,7 +349,7 @@ def _value(call: _Call[T], answer: Answer, received_at: datetime) -> T:
     """Return the value of the reply, or raise a Failure."""
     if call.may_answer(answer):
         try:
-            return call.read(answer.status, answer.body)
+            return call.read(answer.body)
         except Unreadable as problem:
             if answer.is_success:
                 reason = f"status {answer.status}: {problem}"

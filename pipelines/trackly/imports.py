@@ -111,11 +111,10 @@ async def post_revenue(
     return await client.post("/history/revenue", body, read_import, repeatable=False, before=before)
 
 
-def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the counters count on any status
-    """Read the answer of an import call, strict only about the counters.
+def read_import(body: bytes) -> ImportAnswer:
+    """Read the answer of an import call, whatever its status; strict only about the counters.
 
     Args:
-        status: ignored, since the status of a partly failed call is not documented.
         body: the complete body.
 
     Raises:

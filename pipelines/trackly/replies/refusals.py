@@ -159,7 +159,9 @@ def _of_a_gateway(answer: Answer, reason: str, wait: float | None) -> Failure:
     """Return the failure for a reply that is not in the API's own form; it proves nothing about the request."""
     status = answer.status
     error = _about_tls(answer.body) if status == 400 else None
-    kind = Kind.PAGE_FINAL if status == 413 or error else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
+    kind = Kind.PAGE_BUSY if status == 429 else Kind.PAGE
+    if status == 413 or error:
+        kind = Kind.PAGE_FINAL
     error = error or _of_a_page(status, answer.headers.get("location"))
     return Failure(kind, reason, retry_after=wait, error=error, status=status)
 
