@@ -13,7 +13,7 @@ INSTALL := --no-deps --require-hashes
 install = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(1) $(INSTALL) $(2); } \
     || $(PIP) --python $(1) install $(INSTALL) $(2)
 
-QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push/files tests/docs/test_paths.py \
+QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push/files tests/push/parse/test_forms.py tests/docs/test_paths.py \
     tests/docs/test_rules_once.py tests/text
 
 # else each of the many processes of the tests compiles every module for itself

@@ -1,7 +1,7 @@
 """More files as people have them, all in one folder and one push: what of each arrives, and why the rest does not.
 
 A file that cannot be read at all stops the push: such files are in `parse/test_damaged_files.py` and
-`files/test_find.py`.
+`parse/test_forms.py`.
 """
 
 import gzip
