@@ -27,7 +27,7 @@ from pipelines.alerts.after_run import conditions
 from pipelines.alerts.conditions import Condition, of_disk, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
 from pipelines.cli.commands.alerts import alerts
-from pipelines.cli.commands.doctor import _disk
+from pipelines.cli.commands.doctor_checks import _disk
 from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
