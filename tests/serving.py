@@ -17,7 +17,6 @@ from shadows import write_shadows
 
 from pipelines.settings import Settings
 
-ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).parent / "trackly-sync"
 _LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "assets.definitions"}
 _LAUNCH = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {__typename}}"
@@ -54,9 +53,6 @@ class Ui:
 
     def states(self) -> list[str]:
         return [run["status"] for run in self.runs()]
-
-    def run_ids(self) -> list[str]:
-        return [run["runId"] for run in self.runs()]
 
     def ready(self) -> bool:
         try:

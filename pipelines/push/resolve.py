@@ -33,9 +33,6 @@ from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED
 from schemas.values.money import amount_of
 
-BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
-"""What a person may decide: the row is in the account; it is not, send it; it is not, leave it out."""
-
 ACKNOWLEDGED = "acknowledged"
 """The outcome in imports.resolutions of revenue that is perhaps in the account twice and that a person has seen."""
 
@@ -90,7 +87,7 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     Args:
         settings: the place of ledger and warehouse.
         identities: the rows.
-        outcome: one of BY_HAND; with `pending` the next push sends them.
+        outcome: accepted: they are in the account; pending: they are not, send them; rejected: leave them out.
         reason: the person's reason.
 
     Raises:

@@ -26,19 +26,6 @@ def warehouse(environment: dict[str, str]) -> Path:
     return Path(environment["TRACKLY_DATA_DIR"]) / "warehouse.duckdb"
 
 
-def of_session(leader: int) -> list[str]:
-    """The processes of a session, by their stat lines; its leader began it."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            stat = path.read_text()
-        except OSError:  # it ended meanwhile
-            continue
-        if stat.rpartition(")")[2].split()[3] == str(leader):
-            found.append(stat)
-    return found
-
-
 def for_others(data: Path) -> list[Path]:
     """What others may read of what commands make; a history is its owner's own."""
     return [path for path in data.rglob("*") if path.stat().st_mode & 0o077 and "history" not in path.parts]

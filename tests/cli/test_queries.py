@@ -10,7 +10,6 @@ from commands import Done
 from pipelines.sandbox import Account
 
 Sync = Callable[..., Done]
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "other-platform"
 
 ATTACKS = {
     "code by site-packages": "COPY (SELECT 'import os' AS a) TO '{outside}/evil.pth' (FORMAT csv, HEADER false)",

@@ -226,9 +226,6 @@ def http(account: Account) -> Iterator[httpx.Client]:
         yield asking
 
 
-PYTHON = ("object has", "not iterable", "__init__", "argument")
-
-
 def test_control_routes_say_what_is_wrong(account: Account, http: httpx.Client) -> None:
     """Values of other shapes are 400 without the text of a Python error, and change nothing."""
     options = account.options

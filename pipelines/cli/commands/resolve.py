@@ -18,8 +18,6 @@ from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import form, plural
 from schemas.registry import PUSHED
 
-_MOST_SHOWN = 20
-
 
 class ByHand(StrEnum):
     """The decisions that a person may make about a row in doubt."""

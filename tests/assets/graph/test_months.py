@@ -45,10 +45,6 @@ def month(settings: Settings) -> Month:
     return run
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def write_rows(folder: Path, account: Account) -> dict[str, list[dict[str, Any]]]:
     """Sends of three months, clicks of a month later, revenue of which some has no time."""
     contacts = [row for row in account.contacts() if row["active"]][:90]
