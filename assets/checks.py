@@ -5,7 +5,7 @@ blocks later assets. WARN is for problems of an account or a history file that a
 in: rules about one column (declare them in `schemas`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import dagster as dg
@@ -116,17 +116,10 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
     def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
         with engine(trackly) as settings:
             counts, recorded = outcomes(settings)[name], recorded_outcomes(settings, name)
-            reasons, beside, differs = (
-                left_out(settings, name),
-                noticed(settings, name),
-                differing_rows(settings)[name],
-            )
+            reasons, beside = left_out(settings, name), noticed(settings, name)
+            differs = differing_rows(settings)[name]
             outside = doubt_outside(settings).get(name, 0)
-        ledger = {str(outcome): int(getattr(counts, outcome)) for outcome in Outcome}
-        wrong = {o: recorded.get(o, 0) - n for o, n in ledger.items() if recorded.get(o, 0) != n}
-        missing = counts.rows_in - sum(recorded.values())
-        if missing:
-            wrong["rows without an outcome"] = missing
+        wrong = _recorded_otherwise(counts, recorded)
         if beside["differs"] != differs:
             wrong["rows that differ from what was sent"] = beside["differs"] - differs
         yield _result(asset, "conservation", ERROR, wrong, {"rows_in": counts.rows_in})
@@ -136,13 +129,26 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         figures = {
             "left_out": counts.left_out,
             "share": share,
-            **{name: beside[name] for name in ("differs", "conflicts")},
+            "differs": beside["differs"],
+            "conflicts": beside["conflicts"],
         }
         if differs:
             reasons["differs from what was sent"] = differs
         yield _result(asset, "left_out", WARN, reasons if over else {}, figures)
 
     return _grouped(f"imported_{name}_checks", specs, results)
+
+
+def _recorded_otherwise(counts: Outcomes, recorded: Mapping[str, int]) -> dict[str, int]:
+    """By outcome, how many rows more than the ledger has imports.records has; only where the two differ.
+
+    Args:
+        counts: of the ledger.
+        recorded: of imports.records.
+    """
+    more = {str(outcome): recorded.get(outcome, 0) - getattr(counts, outcome) for outcome in Outcome}
+    more["rows without an outcome"] = counts.rows_in - sum(recorded.values())
+    return {what: rows for what, rows in more.items() if rows}
 
 
 def _unsettled(counts: Outcomes, outside: int) -> dict[str, int]:
@@ -162,11 +168,13 @@ def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
     """Check that revenue sums to the contacts' totals; if revenue comes as events, there is nothing to compare."""
     with engine(trackly) as settings:
         derived, total = revenue_sums(settings)
+    agree = derived in (None, total)
+    problem = (
+        "Revenue and contacts are of different pulls: materialize contacts, revenue and warehouse together."
+    )
     return dg.AssetCheckResult(
-        passed=derived in (None, total),
-        description=None
-        if derived in (None, total)
-        else "Revenue and contacts are of different pulls: materialize contacts, revenue and warehouse together.",
+        passed=agree,
+        description=None if agree else problem,
         metadata={
             "revenue": "events" if derived is None else float(derived),
             "contacts_revenue_total": float(total),
@@ -203,15 +211,13 @@ def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
     shown = ("accepted", "acknowledged", "skipped", "settled", "amount")
     agree = all(balance.agrees for balance in found.values())
     missing = differences.get("missing", 0)
+    problem = None if agree else "the ledger and the API's answers do not agree"
+    if missing:
+        less = plural(missing, "contact holds", "contacts hold")
+        problem = f"{less} less than was accepted: FROM imports.differences"
     return dg.AssetCheckResult(
-        passed=agree and not missing,
-        description=(
-            f"{plural(missing, 'contact holds', 'contacts hold')} less than was accepted: FROM imports.differences"
-            if missing
-            else None
-            if agree
-            else "the ledger and the API's answers do not agree"
-        ),
+        passed=problem is None,
+        description=problem,
         metadata={
             **differences,
             **{

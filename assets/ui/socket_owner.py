@@ -44,9 +44,9 @@ def user_of(peer: Place, server: Place) -> int | None:
     for table in _TABLES:
         if table.exists():
             for line in table.read_text(encoding="ascii").splitlines()[1:]:
-                fields = line.split()
-                if (fields[1], fields[2]) in wanted and fields[3] == _ESTABLISHED:
-                    return int(fields[7])
+                _, local, remote, state, _, _, _, user, *_ = line.split()
+                if (local, remote) in wanted and state == _ESTABLISHED:
+                    return int(user)
     return None
 
 

@@ -16,6 +16,8 @@ MOST_DEPTH = 50
 MOST_CONDITIONS = 1_000
 _MOST_CHARACTERS = 1_000_000
 _GROUP = ("operator", "conditions", "groups")
+_NO_FILTER = "no filter, as of an audience of fixed contacts"
+_TOO_DEEP = f"groups nested more than {MOST_DEPTH} deep"
 
 
 class Translation(NamedTuple):
@@ -63,10 +65,10 @@ def _lists(source_lists: Sequence[int] | None) -> str:
 
 
 def _parsed(text: str | None) -> Any:
-    if not text or len(text) > _MOST_CHARACTERS:
-        raise Untranslatable(
-            "no filter, as of an audience of fixed contacts" if not text else "a filter too long"
-        )
+    if not text:
+        raise Untranslatable(_NO_FILTER)
+    if len(text) > _MOST_CHARACTERS:
+        raise Untranslatable("a filter too long")
     try:
         found = json.loads(text)
     except RecursionError:
@@ -74,11 +76,8 @@ def _parsed(text: str | None) -> Any:
     except ValueError:
         raise Untranslatable("a filter that is no JSON") from None
     if not found:
-        raise Untranslatable("no filter, as of an audience of fixed contacts")
+        raise Untranslatable(_NO_FILTER)
     return found
-
-
-_TOO_DEEP = f"groups nested more than {MOST_DEPTH} deep"
 
 
 def _see_that_bounded(group: Any) -> None:

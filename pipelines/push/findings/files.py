@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -126,7 +126,7 @@ def found_files(
         some = (
             ()
             if outcome == Outcome.DUPLICATE
-            else _examples(connection, dataset, (file, outcome, reason), examples, masked)
+            else _examples(connection, dataset, _Fate(file, outcome, reason), examples, masked)
         )
         groups.setdefault(file, []).append(Group(outcome, code, reason, rows, tuple(some)))
     return tuple(
@@ -159,10 +159,18 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> dict[int, dict[str, Any]]:
     return found
 
 
+class _Fate(NamedTuple):
+    """What rows of a file have in common."""
+
+    file: int
+    outcome: str
+    reason: str
+
+
 def _examples(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
-    of: tuple[int, str, str],
+    fate: _Fate,
     most: int | None,
     masked: bool,
 ) -> list[Example]:
@@ -172,14 +180,14 @@ def _examples(
         " FROM (SELECT seq, places FROM fates WHERE file = ? AND outcome = ? AND reason = ?"
         " ORDER BY seq LIMIT ?) AS f"
         " JOIN input AS i USING (seq) ORDER BY seq",
-        [*of, most if most is not None else 2**62],
+        [*fate, most if most is not None else 2**62],
     ).fetchall()
     return [
         Example(
             row,
             line,
             shown_key(key, masked=masked),
-            offending(of[2], raw, dataset.columns, masked=masked),
+            offending(fate.reason, raw, dataset.columns, masked=masked),
             places,
         )
         for row, line, key, places, raw in found

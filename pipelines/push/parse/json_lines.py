@@ -5,6 +5,7 @@ What does not belong here: bytes and encodings (`text`), and what the texts mean
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -32,6 +33,7 @@ TWO_KEYS = "has two keys for the same field"
 _NESTED = "is nested, where a plain value belongs"
 _LINES = "one object a line"
 _BLOCK = 1 << 20
+_BEGIN_OF_VALUE = re.compile(rf"[^\[\],{re.escape(WHITE)}]")
 _BLOCK_CHARACTERS = 1 << 21
 _MOST_LAYOUTS = 1_000
 _BATCH_CHARACTERS = 16_000_000
@@ -154,11 +156,10 @@ def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Pl
     """Yield the values of an array, or values that follow one another."""
     decoder, at, depth = json.JSONDecoder(), 0, 0
     while True:
-        start = at
-        while at < len(buffer) and (buffer[at] in WHITE or buffer[at] in "[],"):
-            at += 1
-        line += buffer.count("\n", start, at)
-        depth += buffer.count("[", start, at) - buffer.count("]", start, at)
+        before, begins = at, _BEGIN_OF_VALUE.search(buffer, at)
+        at = begins.start() if begins else len(buffer)
+        line += buffer.count("\n", before, at)
+        depth += buffer.count("[", before, at) - buffer.count("]", before, at)
         try:
             _, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError):

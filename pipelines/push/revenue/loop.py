@@ -157,7 +157,8 @@ class _RevenuePush:
             elif not self.choices.wait:
                 return self._left_open()
             else:
-                turns.waits, settles_first = turns.waits + 1, False
+                turns.waits += 1
+                settles_first = False
                 await self._let_it_finish(waiting)
         if failure:  # rounds or waits are used up, and answers were still lost in the last one
             raise failure

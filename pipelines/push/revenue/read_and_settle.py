@@ -31,6 +31,7 @@ from pipelines.text.humanize import plural
 from pipelines.trackly.client import TracklyClient
 
 _log = logging.getLogger(__name__)
+_OF_ABSENT = ("identity", "chunk", "contact", "list_ref", "amount", "sent_at")
 
 
 class Reading(NamedTuple):
@@ -131,14 +132,9 @@ class Reader:
             )
             done = patiently(rows, verdicts, reading.started_at, of)
             ledger_doubt.settle(transaction, done.verdicts, reading.started_at, done.unseen)
-            names = ("identity", "chunk", "contact", "list_ref", "amount", "sent_at")
-            ledger_absent.call_absent(
-                transaction,
-                [{name: getattr(row, name) for name in names} for row in done.absent],
-                now(),
-                (reading.started_at, reading.finished_at),
-                found,
-            )
+            absent = [{name: getattr(row, name) for name in _OF_ABSENT} for row in done.absent]
+            times = (reading.started_at, reading.finished_at)
+            ledger_absent.call_absent(transaction, absent, now(), times, found)
         _log_settled(done)
         return number
 

@@ -5,6 +5,7 @@ nothing. docs/history-files.md describes the formats for users. What does not be
 (`parse.relation`), declared checks of values (`schemas.history`), and what happens to a bad row (`checks.validate`).
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pipelines.push.values.decimal_signs import marks_of_amount
@@ -170,36 +171,35 @@ def problem(field: Field, text: str, value: str) -> str | None:
     """
     name = field.name
     if field.kind is Kind.TEXT:
-        error = (
-            f" WHEN strlen({text}) <= {_LONGEST_ERROR} AND contains({text}, '#') AND {_is(_trim(text), _SHEET_ERROR)}"
-            f" THEN '{name}: {_IS_SHEET_ERROR}'"
-        )
-        if name not in IDENTIFIERS:
-            return f"CASE{error} END"
-        offer = (
-            f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"
-            if name == "offer_id"
-            else ""
-        )
-        nothing = (
-            f" WHEN strlen({text}) <= 32 AND {_is(text, _NO_KEY)} THEN '{name}: has no letter and no digit'"
-            if name in _KEYS
-            else ""
-        )
-        return (
-            f"CASE{error} WHEN {_is(text, _SCIENTIFIC)} THEN"
-            f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
-            f" WHEN {_is(text, _FLOATED)} THEN"
-            f" '{name}: a number with .0, as floats are written; export it as text'"
-            f" WHEN {_is(text, _BROKEN)} THEN '{name}: has a line break'"
-            f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}')"
-            f" OR regexp_matches({text}, '{_CONTROL}') THEN"
-            f" '{name}: has invisible characters'{offer}{nothing} END"
-        )
+        return f"CASE{''.join(_cases_of_text(name, text))} END"
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
     if field.kind is Kind.INSTANT:
         cases = f" WHEN {_no_such_day(text)} THEN '{name}: there is no such day'{cases}"
     return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"
+
+
+def _cases_of_text(name: str, text: str) -> Iterator[str]:
+    """What can be wrong with a text, as cases with the reason; of an identifier more than of other texts."""
+    yield (
+        f" WHEN strlen({text}) <= {_LONGEST_ERROR} AND contains({text}, '#') AND {_is(_trim(text), _SHEET_ERROR)}"
+        f" THEN '{name}: {_IS_SHEET_ERROR}'"
+    )
+    if name not in IDENTIFIERS:
+        return
+    yield (
+        f" WHEN {_is(text, _SCIENTIFIC)} THEN"
+        f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
+    )
+    yield f" WHEN {_is(text, _FLOATED)} THEN '{name}: a number with .0, as floats are written; export it as text'"
+    yield f" WHEN {_is(text, _BROKEN)} THEN '{name}: has a line break'"
+    yield (
+        f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}')"
+        f" OR regexp_matches({text}, '{_CONTROL}') THEN '{name}: has invisible characters'"
+    )
+    if name == "offer_id":
+        yield f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"
+    if name in _KEYS:
+        yield f" WHEN strlen({text}) <= 32 AND {_is(text, _NO_KEY)} THEN '{name}: has no letter and no digit'"
 
 
 def marks(field: Field, text: str, cleaned: str) -> str | None:

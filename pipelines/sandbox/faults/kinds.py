@@ -73,6 +73,7 @@ class Fault:
         body: the gateway's body, one of BODIES.
         code: of an `error`.
         commit: seconds after which the account does the work that the gateway did not wait for; None for never.
+        seen: how many matching requests there were so far.
     """
 
     kind: str
@@ -129,27 +130,12 @@ def parse_fault(text: str) -> Fault:
     if kind not in KINDS:
         raise UsageError(f"{kind!r} is not a kind of fault.", f"Kinds: {', '.join(KINDS)}.")
     fault = Fault(kind)
-    readers: dict[str, Callable[[str], object]] = {
-        "method": str.upper,
-        "path": str,
-        "skip": _whole,
-        "times": _whole,
-        "rate": _number,
-        "seconds": _number,
-        "value": _whole,
-        "jitter": _number,
-        "per_row": _number,
-        "status": _whole,
-        "body": _body,
-        "code": str,
-        "commit": _number,
-    }
     for setting in settings:
         name, _, value = setting.partition("=")
-        if name not in readers:
-            raise UsageError(f"{name!r} is not a setting of a fault.", f"Settings: {', '.join(readers)}.")
+        if name not in _READERS:
+            raise UsageError(f"{name!r} is not a setting of a fault.", f"Settings: {', '.join(_READERS)}.")
         try:
-            setattr(fault, name, readers[name](value))
+            setattr(fault, name, _READERS[name](value))
         except ValueError:
             remedy = f"One of {', '.join(BODIES)}." if name == "body" else "Write it as 3 or 0.5."
             raise UsageError(f"{setting!r}: {value!r} cannot be used.", remedy) from None
@@ -172,3 +158,21 @@ def _body(name: str) -> str:
     if name not in BODIES:
         raise ValueError(name)
     return name
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "method": str.upper,
+    "path": str,
+    "skip": _whole,
+    "times": _whole,
+    "rate": _number,
+    "seconds": _number,
+    "value": _whole,
+    "jitter": _number,
+    "per_row": _number,
+    "status": _whole,
+    "body": _body,
+    "code": str,
+    "commit": _number,
+}
+"""The settings of a fault, each with what reads its text; ValueError where it cannot be used."""

@@ -52,7 +52,7 @@ def headers_for(method: str, path: str, status: int) -> dict[str, str]:
     version, below = of_version(path)
     headers = dict(v1.HEADERS) if version == PREFIX_OF_V1 else {}
     if method == "OPTIONS" or status == 405:
-        methods = find(TABLES.get(version, ()), method, below)[2]
+        _, _, methods = find(TABLES.get(version, ()), method, below)
         headers["Allow"] = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
     return headers
 

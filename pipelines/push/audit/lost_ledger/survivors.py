@@ -4,7 +4,7 @@ Each is opened as a connection with the tables imports.chunks and imports.record
 both. What does not belong here: the queries (`detect`, `audit.adopt`), and writing the notes (`pushed_calls`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,37 +191,61 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequenc
     numbers = dict(connection.execute(query).fetchall())
     for call in calls_under_way(settings):
         if (number := numbers.pop(datetime.fromisoformat(call.at), None)) is not None:
-            rows = rows_of(call, settings)
-            connection.execute(
-                f"INSERT INTO unanswered SELECT identity, ?, message_id, {sql_amount('amount')}"
-                " FROM (SELECT unnest(?::VARCHAR[]) AS identity, unnest(?::VARCHAR[]) AS message_id,"
-                " unnest(?::BIGINT[]) AS amount)",
-                [number, rows["identity"], rows["message_id"], rows["amount"]],
-            )
+            _add_rows_under_way(connection, number, rows_of(call, settings))
     for number in numbers.values():  # this call stands for an old archive
-        files = _listed(archived(archive_folder(settings, REVENUE)))
-        connection.execute(
-            f"INSERT INTO unanswered SELECT identity, ?, NULL, revenue"
-            f" FROM read_parquet({files}, union_by_name = true, filename = 'file')"
-            " WHERE identity NOT IN (SELECT identity FROM unanswered)"
-            " AND identity NOT IN (SELECT unnest(?::VARCHAR[]))"
-            " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1",
-            [number, sent],
-        )
-        counted = "SELECT count(*) FROM unanswered WHERE unanswered.chunk = chunks.chunk"
-        connection.execute(f"UPDATE imports.chunks SET rows = ({counted}) WHERE chunk = ?", [number])
-        connection.execute("DELETE FROM imports.chunks WHERE chunk = ? AND rows = 0", [number])
+        _add_archived_rows(connection, number, archived(archive_folder(settings, REVENUE)), sent)
     calls, noted = pushed_files(settings)
+    known = ""
     if calls.exists():
         refuse_altered(connection, noted, ("identity", "outcome", "intended_at"))
-    known = (
-        f" UNION ALL BY NAME SELECT '{REVENUE}' AS dataset, r.* EXCLUDE (intended_at), c.chunk"
-        f" FROM read_parquet({literal(str(noted))}) AS r JOIN imports.chunks AS c USING (intended_at)"
-        " WHERE identity NOT IN (SELECT identity FROM unanswered)"
-        if calls.exists()
-        else ""
-    )
+        known = (
+            f" UNION ALL BY NAME SELECT '{REVENUE}' AS dataset, r.* EXCLUDE (intended_at), c.chunk"
+            f" FROM read_parquet({literal(str(noted))}) AS r JOIN imports.chunks AS c USING (intended_at)"
+            " WHERE identity NOT IN (SELECT identity FROM unanswered)"
+        )
     connection.execute(f"CREATE VIEW imports.records AS SELECT {_UNANSWERED} FROM unanswered{known}")
+
+
+def _add_rows_under_way(
+    connection: "DuckDBPyConnection", number: int, rows: Mapping[str, Sequence[object]]
+) -> None:
+    """Add the rows of a call whose answer is unknown.
+
+    Args:
+        connection: with the table `unanswered`.
+        number: the call's.
+        rows: as `rows_of` gives them.
+    """
+    connection.execute(
+        f"INSERT INTO unanswered SELECT identity, ?, message_id, {sql_amount('amount')}"
+        " FROM (SELECT unnest(?::VARCHAR[]) AS identity, unnest(?::VARCHAR[]) AS message_id,"
+        " unnest(?::BIGINT[]) AS amount)",
+        [number, rows["identity"], rows["message_id"], rows["amount"]],
+    )
+
+
+def _add_archived_rows(
+    connection: "DuckDBPyConnection", number: int, files: Sequence[Path], sent: Sequence[str]
+) -> None:
+    """Add the rows of an old archive that nothing else knows, as rows of one call; without rows, remove the call.
+
+    Args:
+        connection: with imports.chunks, and the table `unanswered`.
+        number: the call's.
+        files: the archive's.
+        sent: as `add_rows` has it.
+    """
+    connection.execute(
+        f"INSERT INTO unanswered SELECT identity, ?, NULL, revenue"
+        f" FROM read_parquet({_listed(files)}, union_by_name = true, filename = 'file')"
+        " WHERE identity NOT IN (SELECT identity FROM unanswered)"
+        " AND identity NOT IN (SELECT unnest(?::VARCHAR[]))"
+        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1",
+        [number, sent],
+    )
+    counted = "SELECT count(*) FROM unanswered WHERE unanswered.chunk = chunks.chunk"
+    connection.execute(f"UPDATE imports.chunks SET rows = ({counted}) WHERE chunk = ?", [number])
+    connection.execute("DELETE FROM imports.chunks WHERE chunk = ? AND rows = 0", [number])
 
 
 def _add_noted_calls(connection: "DuckDBPyConnection", settings: Settings) -> None:

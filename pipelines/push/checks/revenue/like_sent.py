@@ -46,37 +46,10 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
     insert(connection, "calls", call_times(ledger))
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, ours, moment, source, r.seq, r.file,"
-        f" known.content >> {TAG_BITS} AS content, likeness >> {TAG_BITS} AS likeness,"
-        " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
-        " r.identity IS NOT NULL AS is_in,"
-        f" is_in AND coalesce(r.content >> {TAG_BITS} <> known.content >> {TAG_BITS}, true) AS is_other"
-        " FROM known JOIN calls USING (chunk)"
-        " LEFT JOIN (SELECT identity, seq, file, content FROM ready) AS r USING (identity)"
-        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
-    )
+    _load_as_sent(connection)
     if is_any(connection, "sent WHERE likeness IS NULL AND is_in"):
         _complete(connection, ledger)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE faces AS"
-        " SELECT identity, base, likeness, content, moment, source, file, is_other, false AS is_now FROM sent;"
-        f"INSERT INTO faces SELECT identity, base, {_LIKENESS}, NULL, moment, source, i.file, true, true"
-        " FROM sent JOIN (SELECT seq, file, message_id, offer_id, revenue FROM input) AS i USING (seq)"
-        " WHERE is_other;"
-        # the row is held back now: it is broken, or in conflict with another
-        f"INSERT INTO faces SELECT identity, identity, {_LIKENESS}, NULL, moment, source, i.file, true, true"
-        " FROM sent JOIN (SELECT base AS key, file, message_id, offer_id, revenue FROM input"
-        " WHERE seq IN (SELECT seq FROM verdicts)) AS i ON key = identity WHERE NOT is_in"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE said (identity VARCHAR, of_this_part BOOLEAN, likeness BIGINT)"
-    )
-    insert(connection, "said", corrected(ledger))
-    connection.execute(
-        "INSERT INTO faces SELECT identity, base, said.likeness, NULL, moment, source, NULL, true, true"
-        " FROM sent JOIN said USING (identity) WHERE NOT ours"
-    )
+    _load_faces(connection, ledger)
     _load_since(connection, ledger)
 
 
@@ -100,6 +73,43 @@ def note_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     note_corrected(ledger, dict(says), back)
 
 
+def _load_as_sent(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `sent`."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, ours, moment, source, r.seq, r.file,"
+        f" known.content >> {TAG_BITS} AS content, likeness >> {TAG_BITS} AS likeness,"
+        " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
+        " r.identity IS NOT NULL AS is_in,"
+        f" is_in AND coalesce(r.content >> {TAG_BITS} <> known.content >> {TAG_BITS}, true) AS is_other"
+        " FROM known JOIN calls USING (chunk)"
+        " LEFT JOIN (SELECT identity, seq, file, content FROM ready) AS r USING (identity)"
+        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
+    )
+
+
+def _load_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Make the tables `said` and `faces`."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE faces AS"
+        " SELECT identity, base, likeness, content, moment, source, file, is_other, false AS is_now FROM sent;"
+        f"INSERT INTO faces SELECT identity, base, {_LIKENESS}, NULL, moment, source, i.file, true, true"
+        " FROM sent JOIN (SELECT seq, file, message_id, offer_id, revenue FROM input) AS i USING (seq)"
+        " WHERE is_other;"
+        # the row is held back now: it is broken, or in conflict with another
+        f"INSERT INTO faces SELECT identity, identity, {_LIKENESS}, NULL, moment, source, i.file, true, true"
+        " FROM sent JOIN (SELECT base AS key, file, message_id, offer_id, revenue FROM input"
+        " WHERE seq IN (SELECT seq FROM verdicts)) AS i ON key = identity WHERE NOT is_in"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE said (identity VARCHAR, of_this_part BOOLEAN, likeness BIGINT)"
+    )
+    insert(connection, "said", corrected(ledger))
+    connection.execute(
+        "INSERT INTO faces SELECT identity, base, said.likeness, NULL, moment, source, NULL, true, true"
+        " FROM sent JOIN said USING (identity) WHERE NOT ours"
+    )
+
+
 def _complete(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """Compute the likeness of rows that the ledger has without one, from their message and amount there."""
     connection.execute(
@@ -118,6 +128,7 @@ def _complete(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 
 def _load_since(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Make the table `since`."""
     since = files_since(ledger)
     connection.execute("CREATE OR REPLACE TEMP TABLE paths (path VARCHAR, moment VARCHAR)")
     paths, moments = pa.array(list(since), pa.string()), pa.array(list(since.values()), pa.string())

@@ -30,4 +30,6 @@ def next_limit(code: str, rows: int) -> int:
 
 def most_tries(code: str) -> float:
     """Return after how many calls a row that is still pending is rejected, with the reason that it has."""
-    return 4 if code in TRANSIENT else 8 if code == NOT_NAMED else math.inf
+    if code in TRANSIENT:
+        return 4
+    return 8 if code == NOT_NAMED else math.inf
