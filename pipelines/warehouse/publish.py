@@ -120,9 +120,8 @@ def _follow_up(
     """
     now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in snapshots}
     published = {**before, **now}
-    _account(tables, settings, published, under_way)
-    take_events(tables, settings)
-    create_views(tables.connection)
+    _note_snapshots(tables, settings, published)
+    publish_beside(tables, settings, under_way)
     note_revenue(tables.connection, snapshots)
     note_campaigns(tables.connection, settings, now)
     return published
@@ -173,13 +172,14 @@ def _refill(
     tables.connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
 
 
-def _account(
-    tables: Tables,
-    settings: Settings,
-    current: dict[str, str],
-    under_way: RunRecord | None,
-) -> None:
-    """Rebuild sync.snapshots, sync.pages and sync.runs from the files on disk."""
+def _note_snapshots(tables: Tables, settings: Settings, current: Mapping[str, str]) -> None:
+    """Rebuild sync.snapshots and sync.pages from the files on disk.
+
+    Args:
+        tables: of the warehouse that is being made.
+        settings: where the snapshots lie.
+        current: by dataset, the snapshot that is published.
+    """
     kept = [snapshot for name in PULLED for snapshot in snapshots(settings.parquet_dir, name)]
     manifests = [
         {
@@ -191,7 +191,6 @@ def _account(
         for s in kept
     ]
     _replace_rows(tables, SNAPSHOTS, manifests)
-    publish_runs(tables, settings.data_dir, under_way)
     tables.replace("sync.pages", PAGES, PAGES.fields)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
@@ -202,7 +201,23 @@ def _account(
             )
 
 
-def publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = None) -> None:
+def publish_beside(tables: Tables, settings: Settings, under_way: RunRecord | None = None) -> None:
+    """What every publish brings up to date beside its own tables: records of runs, events, and then the views.
+
+    Args:
+        tables: of a warehouse that takes its place next.
+        settings: where records and events lie.
+        under_way: what publishes, for sync.runs.
+
+    Raises:
+        StorageError: a record or the events cannot be read.
+    """
+    _publish_runs(tables, settings.data_dir, under_way)
+    take_events(tables, settings)
+    create_views(tables.connection)
+
+
+def _publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = None) -> None:
     """Fill sync.runs from the records on disk.
 
     Args:
@@ -226,7 +241,7 @@ def note_runs(settings: Settings) -> None:
     """
     if is_there(settings.warehouse):
         with replacing(settings.warehouse) as connection:
-            publish_runs(complete(connection), settings.data_dir)
+            _publish_runs(complete(connection), settings.data_dir)
 
 
 def _run_row(record: msgspec.Struct) -> dict[str, object]:

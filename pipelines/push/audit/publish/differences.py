@@ -6,11 +6,9 @@ What does not belong here: finding the differences (`reconcile`), and the other 
 import pyarrow as pa
 
 from pipelines.settings import Settings
-from pipelines.warehouse.publish import publish_runs
+from pipelines.warehouse.publish import publish_beside
 from pipelines.warehouse.structure.tables import complete
-from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.webhook_events import take_events
 from schemas.own_tables.imports import DIFFERENCES
 from schemas.own_tables.sync import RunRecord
 
@@ -33,6 +31,4 @@ def publish_differences(settings: Settings, differences: pa.Table, under_way: Ru
         connection.register("incoming", differences)
         connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
         connection.unregister("incoming")
-        publish_runs(tables, settings.data_dir, under_way)
-        take_events(tables, settings)
-        create_views(connection)
+        publish_beside(tables, settings, under_way)

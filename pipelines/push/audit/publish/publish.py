@@ -4,7 +4,6 @@ What does not belong here: the rows of the largest table (`records`), difference
 columns (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,17 +24,13 @@ from pipelines.push.ledger.queries.run_counts import sent_after
 from pipelines.push.stage.database import stage_path
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
-from pipelines.warehouse.publish import publish_runs
+from pipelines.warehouse.publish import publish_beside
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.version import note_ledger
-from pipelines.warehouse.structure.views import create_views
-from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
 from schemas.own_tables.imports import CHUNKS, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.values.money import sql_amount
-
-_log = logging.getLogger(__name__)
 
 
 def publish_imports(settings: Settings) -> None:
@@ -57,9 +52,7 @@ def publish_imports(settings: Settings) -> None:
             tables.replace(f"imports.{dataset.name}", dataset, dataset.fields)
         shown = None if ledger is None else _fill_all(connection, settings, ledger, is_forgotten=is_forgotten)
         note_ledger(connection, shown)
-        publish_runs(tables, settings.data_dir)
-        take_events(tables, settings)
-        create_views(connection)
+        publish_beside(tables, settings)
 
 
 def _fill_all(

@@ -194,36 +194,41 @@ def _records_of_earlier_inputs(
         files: its archive.
         settings: what may be published, and the place of the warehouse that is replaced.
     """
-    privacy = Privacy.of(settings)
-    message = "k.identity" if name != REVENUE else "k.message_id"
-    amount = {"revenue": f"coalesce({AMOUNT}, {{table}}.revenue)"} if name == REVENUE else {}
-    record = (
+    privacy, rest = Privacy.of(settings), "known"
+    if files:
+        of_archive = f"JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}"
+        found = count(connection, f"{_from_known('known', name, 'a', privacy)} {of_archive}")
+        if found == count(connection, "SELECT count(*) FROM known"):
+            return
+    _load_earlier(connection, name, files, settings.warehouse)
+    if files:
+        rest = "rest"
+        _set_rest(connection, name, files)
+    of_earlier = f"LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = k.identity"
+    connection.execute(f"{_from_known(rest, name, 'earlier', privacy)} {of_earlier}")
+
+
+def _from_known(known: str, name: str, facts: str, privacy: Privacy) -> str:
+    """Rows of earlier inputs as records; a join that gives their facts has to follow.
+
+    Args:
+        known: the table that they are in.
+        name: the dataset.
+        facts: the table that is joined.
+        privacy: what may be published.
+    """
+    message, instead = "k.identity", {}
+    if name == REVENUE:
+        message, instead = "k.message_id", {"revenue": f"coalesce({AMOUNT}, {facts}.revenue)"}
+    return (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, k.identity, {message} AS message_id, k.outcome,"
         " nullif(w.code, '') AS code,"
         f" {_REASON} AS reason, {_EVIDENCE} AS evidence, k.chunk, tries AS attempt,"
         " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
-        " false AS differs_acknowledged, {facts}"
-        " FROM {known} AS k JOIN imports.chunks AS c ON c.chunk = k.chunk"
+        f" false AS differs_acknowledged, {published_facts(facts, privacy, **instead)}"
+        f" FROM {known} AS k JOIN imports.chunks AS c ON c.chunk = k.chunk"
         " LEFT JOIN texts AS w ON w.identity = k.identity"
-    )
-
-    def facts(table: str) -> str:
-        return published_facts(
-            table, privacy, **{fact: sql.format(table=table) for fact, sql in amount.items()}
-        )
-
-    if files:
-        archived_rows = record.format(facts=facts("a"), known="known")
-        found = count(connection, f"{archived_rows} JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}")
-        if found == count(connection, "SELECT count(*) FROM known"):
-            return
-    _load_earlier(connection, name, files, settings.warehouse)
-    if files:
-        _set_rest(connection, name, files)
-    connection.execute(
-        record.format(facts=facts("earlier"), known="rest" if files else "known")
-        + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = k.identity"
     )
 
 
