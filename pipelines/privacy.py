@@ -85,17 +85,7 @@ class Privacy:
             text: any text.
             own: the account's own number, which is kept.
         """
-        if not self.key:
-            return text
-
-        def hashed(found: re.Match[str]) -> str:
-            digits = "".join(character for character in re.sub("%2.", "", found[0]) if character.isdecimal())
-            if found["hash"] or (own and digits == own.removeprefix("+")):
-                return found[0]
-            digits = f"1{digits}" if len(digits) == _NATIONAL and "+" not in found[0] else digits
-            return self.phone(f"+{digits}" if len(digits) >= _SHORTEST or "+" in found[0] else digits)
-
-        return _NUMBER.sub(hashed, text)
+        return _NUMBER.sub(lambda found: self._hashed_number(found, own), text) if self.key else text
 
     def filters(self, dataset: str) -> bool:
         """Whether replies of a dataset hold data that may not be kept."""
@@ -164,6 +154,17 @@ class Privacy:
         if value is None or not self.key:
             return bytes(raw)
         return msgspec.json.encode(self.phone(value if isinstance(value, str) else bytes(raw).decode()))
+
+    def _hashed_number(self, found: re.Match[str], own: str) -> str:
+        """What is kept of a match of `_NUMBER`; ten digits without a plus are a number of North America."""
+        written = found[0]
+        digits = "".join(character for character in re.sub("%2.", "", written) if character.isdecimal())
+        if found["hash"] or (own and digits == own.removeprefix("+")):
+            return written
+        has_plus = "+" in written
+        if len(digits) == _NATIONAL and not has_plus:
+            digits = f"1{digits}"
+        return self.phone(f"+{digits}" if has_plus or len(digits) >= _SHORTEST else digits)
 
     def _hashed(self, phone: bytes) -> bytes:
         return b"hmac:" + self._digest(phone).encode()

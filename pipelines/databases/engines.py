@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -38,18 +39,26 @@ def engine_on(url: str, *, durable: bool) -> Iterator[sa.Engine]:
 def _taken(url: str, durable: bool) -> sa.Engine:
     """Return the idle engine for this database, or a new one."""
     waiting = list(_all_idle())
-    fitting = next((place for place, one in enumerate(waiting) if one[:2] == (url, durable)), None)
-    engine = None if fitting is None else waiting.pop(fitting)[2]
+    fitting = next((one for one in waiting if one.url == url and one.durable == durable), None)
     for one in waiting:
-        _idle().put(one)
-    if engine is None:
+        if one is not fitting:
+            _idle().put(one)
+    if fitting is None:
         return open_engine(url, durable=durable)
     if file := sqlite_file(url):
         sort_beside(file)
-    return engine
+    return fitting.engine
 
 
-def _all_idle() -> Iterator[tuple[str, bool, sa.Engine]]:
+class _Idle(NamedTuple):
+    """An idle engine, and what it was opened with."""
+
+    url: str
+    durable: bool
+    engine: sa.Engine
+
+
+def _all_idle() -> Iterator[_Idle]:
     """Take all idle engines, so that no other thread can use them."""
     while True:
         try:
@@ -60,11 +69,11 @@ def _all_idle() -> Iterator[tuple[str, bool, sa.Engine]]:
 
 def _give_back(url: str, durable: bool, engine: sa.Engine) -> None:
     idle = _idle()
-    idle.put((url, durable, engine))
+    idle.put(_Idle(url, durable, engine))
     while idle.qsize() > _MOST_IDLE:
         idle.get_nowait()
 
 
 @cache
-def _idle() -> SimpleQueue[tuple[str, bool, sa.Engine]]:
+def _idle() -> SimpleQueue[_Idle]:
     return SimpleQueue()

@@ -45,35 +45,13 @@ def figures_recorded(
     record.left_out = compared.held_back()
     note_progress(data_dir, record, **{LATER: compared.later(ledger)})
 
-    def fill_in() -> None:
-        name = compared.dataset
-        with ledger.begin() as transaction:
-            sent = sent_after(transaction, name, ledger.part, began.chunk)
-            settled = settled_since(transaction, name, ledger.part, began.chunk, record.started_at)
-        of_period = len(compared.own(settled))
-        counts = ledger.outcomes().get(name, Outcomes())
-        again = client.retries - began.retries
-        record.rows = record.sent = sum(sent.values())
-        record.accepted = sent.get(Outcome.ACCEPTED, 0) + of_period
-        record.left_out = compared.held_back() + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
-        record.pending = counts.pending - began.later - compared.retries_later(ledger)
-        record.details = details(
-            requests=client.requests - began.requests - again,
-            retries=again,
-            **by_outcome(sent),
-            differs=compared.differing() + compared.answered(ledger),
-            settled=of_period,
-            settled_other_months=len(settled) - of_period,
-            input=asdict(counts),
-        )
-
     try:
         yield
     except BaseException:
         with suppress(StorageError, duckdb.Error):  # the push's own error says more
-            fill_in()
+            _fill_in(record, client, ledger, compared, began)
         raise
-    fill_in()
+    _fill_in(record, client, ledger, compared, began)
 
 
 class _Began(NamedTuple):
@@ -83,3 +61,29 @@ class _Began(NamedTuple):
     retries: int
     chunk: int
     later: int
+
+
+def _fill_in(
+    record: RunRecord, client: TracklyClient, ledger: Ledger, compared: Compared, began: _Began
+) -> None:
+    """Fill in what was done since a push began; the arguments are those of `figures_recorded`."""
+    name = compared.dataset
+    with ledger.begin() as transaction:
+        sent = sent_after(transaction, name, ledger.part, began.chunk)
+        settled = settled_since(transaction, name, ledger.part, began.chunk, record.started_at)
+    of_period = len(compared.own(settled))
+    counts = ledger.outcomes().get(name, Outcomes())
+    retries = client.retries - began.retries
+    record.rows = record.sent = sum(sent.values())
+    record.accepted = sent.get(Outcome.ACCEPTED, 0) + of_period
+    record.left_out = compared.held_back() + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
+    record.pending = counts.pending - began.later - compared.retries_later(ledger)
+    record.details = details(
+        requests=client.requests - began.requests - retries,
+        retries=retries,
+        **by_outcome(sent),
+        differs=compared.differing() + compared.answered(ledger),
+        settled=of_period,
+        settled_other_months=len(settled) - of_period,
+        input=asdict(counts),
+    )

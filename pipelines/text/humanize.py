@@ -46,6 +46,11 @@ def form(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
+def sentence(text: str) -> str:
+    """A text with a capital letter, for the beginning of a sentence; it must not be empty."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def file_size(size: int) -> str:
     """Bytes for people, as 1.5 GiB or 12 MiB."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"

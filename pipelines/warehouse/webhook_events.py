@@ -6,7 +6,7 @@ read (`pipelines.webhooks`).
 """
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -29,8 +29,23 @@ from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOK
 _log = logging.getLogger(__name__)
 _MICROSECONDS = 1_000_000
 _MERGED_ROWS = 50_000
-_Mark = tuple[str, int, int, str]
-"""The queue, its last change, the contract, and the setting for personal data."""
+
+
+class _Mark(NamedTuple):
+    """How far a queue is in the warehouse, and how its events were taken in.
+
+    Attributes:
+        queue: its id.
+        change: the last of its changes that is in.
+        contract: what a row is made of, see `CONTRACT`.
+        personal_data: the setting for it, see `Privacy.label`.
+    """
+
+    queue: str
+    change: int
+    contract: int
+    personal_data: str
+
 
 _NAMES = ", ".join(f'"{name}"' for name in WEBHOOK_EVENTS.columns)
 
@@ -79,9 +94,9 @@ def take_events(tables: Tables, settings: Settings) -> None:
 def _take(tables: Tables, settings: Settings, store: Store, *, again: bool) -> int:
     """Publish the bodies that changed since, tens of thousands per transaction, so that memory is bounded."""
     connection, privacy, state = tables.connection, Privacy.of(settings), store.state()
-    mark = (store.id, state["change"], CONTRACT, privacy.label)
-    before = _mark(connection)
-    after = before[1] if before and not again and before[:1] + before[2:] == mark[:1] + mark[2:] else 0
+    mark = _Mark(store.id, state["change"], CONTRACT, privacy.label)
+    before = None if again else _mark(connection)
+    after = before.change if before and before._replace(change=mark.change) == mark else 0
     done = waiting = 0
     _make_room(connection)
     for batch in store.batches(after, state["change"]):
@@ -89,7 +104,7 @@ def _take(tables: Tables, settings: Settings, store: Store, *, again: bool) -> i
         insert(connection, "incoming_events", _table(rows))
         done, waiting = done + len(rows), waiting + len(rows)
         if waiting >= _MERGED_ROWS:
-            _merge(tables, store, (store.id, batch[-1].change, CONTRACT, privacy.label), state)
+            _merge(tables, store, mark._replace(change=batch[-1].change), state)
             waiting = 0
     _merge(tables, store, mark, state)
     connection.execute("DROP TABLE incoming_events")
@@ -111,7 +126,7 @@ def _merge(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> 
             "DELETE FROM main.webhook_events WHERE digest IN (SELECT digest FROM incoming_events);"
             "INSERT INTO main.webhook_events BY NAME FROM incoming_events"
         )
-        _account(tables, store, mark, state)
+        _note_state(tables, store, mark, state)
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -119,7 +134,7 @@ def _merge(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> 
     _make_room(connection)
 
 
-def _account(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
+def _note_state(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
     """Record the position in the queue, and the receiver's counts."""
     connection = tables.connection
     tables.replace("sync.webhooks", WEBHOOKS, WEBHOOKS.fields)
@@ -156,15 +171,13 @@ def _is_current(store: Store, settings: Settings) -> bool:
         found = _mark(connection)
         counted = connection.execute("SELECT unsigned, wrongly_signed FROM sync.webhooks").fetchone()
     state = store.state()
-    return found == (store.id, state["change"], CONTRACT, Privacy.of(settings).label) and counted == (
-        state["unsigned"],
-        state["wrongly_signed"],
-    )
+    wanted = _Mark(store.id, state["change"], CONTRACT, Privacy.of(settings).label)
+    return found == wanted and counted == (state["unsigned"], state["wrongly_signed"])
 
 
 def _mark(connection: duckdb.DuckDBPyConnection) -> _Mark | None:
     row = connection.execute("SELECT queue, change, contract, personal_data FROM sync.webhooks").fetchone()
-    return None if row is None else (str(row[0]), int(row[1]), int(row[2]), str(row[3]))
+    return None if row is None else _Mark(*row)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.cli.terminal.consoles import out
 from pipelines.push.outcomes import Outcomes
-from pipelines.text.humanize import age, duration, form, plural
+from pipelines.text.humanize import age, duration, form, plural, sentence
 from pipelines.text.sanitize import for_json, plain
 from schemas.own_tables.sync import Manifest, source_note
 from schemas.registry import PULLED, PUSHED
@@ -115,7 +115,7 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
         if manifest.schema_changes:
             notes.append(f"Fields of {name} changed: {manifest.schema_changes}")
         if note := source_note(manifest):
-            notes.append(f"{note[0].upper()}{note[1:]}")
+            notes.append(sentence(note))
     return notes
 
 

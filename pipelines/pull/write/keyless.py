@@ -147,7 +147,11 @@ def _are_apart(
 
 
 def _in_order(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the longest selection of pairs, sorted by first place, whose second places are in order too."""
+    """Return the longest selection of pairs, sorted by first place, whose second places are in order too.
+
+    The longest increasing subsequence, by patience sorting: for each length the least second place that such a
+    sequence ends with (`tails`), at which pair that is (`ends`), and for each pair the one before it (`before`).
+    """
     tails: list[int] = []
     ends: list[int] = []
     before: list[int | None] = []

@@ -37,7 +37,7 @@ from pipelines.push.send.calls.sizes import TOO_LARGE, Sizes, cut_note, too_larg
 from pipelines.push.send.calls.turns import Turns
 from pipelines.push.send.queries import Queue, Waves, ahead
 from pipelines.push.stage.database import Progress
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import plural, sentence
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
 from schemas.values.shares import is_beyond
@@ -305,7 +305,7 @@ class Sending:
             calls = plural(self._losses.calls, "call")
             raise OutcomeUnknown(
                 f"{calls} in a row had no usable answer; no more {self.dataset} was sent."
-                + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
+                + (f" {sentence(note)}" if (note := self._cut_note()) else ""),
                 "Check that the service answers, then push again: nothing is sent twice.",
             ) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.push.files.bounds import refuse_columns
 from pipelines.push.values.formats import WHITE
+from pipelines.text.humanize import sentence
 from schemas.columns import Dataset
 from schemas.registry import PUSHED
 
@@ -90,7 +91,7 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
         dataset, {names[place].strip(WHITE): name for place, name in others.items()}, places, path
     )
     ignored = tuple(dict.fromkeys(_shown(names[place], place) for place in others))[:_MOST_IGNORED]
-    return Columns(places, ignored, tuple(map(_sentence, hints)))
+    return Columns(places, ignored, tuple(map(sentence, hints)))
 
 
 def _places(dataset: Dataset, given: list[str], path: Path) -> dict[str, int]:
@@ -117,10 +118,6 @@ def _refuse_misspelt(dataset: Dataset, others: dict[str, str], places: dict[str,
         raise UsageError(
             f"{path} has a column that is nearly a field of {dataset.name}: {listed}.", rename(dataset)
         )
-
-
-def _sentence(hint: str) -> str:
-    return hint if hint.startswith("`") else f"{hint[0].upper()}{hint[1:]}"
 
 
 def name_columns(dataset: Dataset) -> str:

@@ -24,7 +24,8 @@ from pipelines.sandbox.requests.write_rules import CREATIVE, problem_of_values
 
 MAX_MESSAGE = 1_600
 TYPES = ("automated", "one_time", "welcome")
-STATUSES = ("active", "paused", "archived")
+_STATUSES_OF_NEW = ("active", "paused")
+STATUSES = (*_STATUSES_OF_NEW, "archived")
 LINK = re.compile(r"\{\{(link[0-9]+)\}\}")
 _LINK_LENGTH = 23
 _COMPLIANCE_LENGTH = 34
@@ -47,7 +48,7 @@ def get_creative(account: Account, call: Call) -> Reply:
 def post_creative(account: Account, call: Call) -> Reply:
     """POST /creatives."""
     given = {"status": "active", "creative_type": "automated", **call.body}
-    refusal = _problem(given, STATUSES[:2]) or _problem_of_links(account, given)
+    refusal = _problem(given, _STATUSES_OF_NEW) or _problem_of_links(account, given)
     refusal = refusal or problem_of_values(CREATIVE, given)
     if refusal is not None:
         return refused(*refusal)

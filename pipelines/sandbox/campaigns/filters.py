@@ -20,8 +20,10 @@ OF_A_CONDITION = (
 MAX_DEPTH = 100
 """Largest depth of nested groups; the vendor states no limit."""
 UNITS = ("days", "hours", "minutes")
-_NUMBERS = ("eq", "ne", "gt", "gte", "lt", "lte")
-_CHOICES = ("eq", "ne", "in", "not_in")
+_EQUALITY = ("eq", "ne")
+_ORDER = ("gt", "gte", "lt", "lte")
+_NUMBERS = (*_EQUALITY, *_ORDER)
+_CHOICES = (*_EQUALITY, "in", "not_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,14 @@ class _Kind:
 KINDS = {
     "time": _Kind((*TIMES, *NO_VALUE), ("last_clicked_at", "last_sent_at", "signup_date")),
     "count": _Kind(_NUMBERS, ("send_count", "click_count", "conversion_count")),
-    "custom_field": _Kind((*_CHOICES, *_NUMBERS[2:], "contains", *NO_VALUE)),
+    "custom_field": _Kind((*_CHOICES, *_ORDER, "contains", *NO_VALUE)),
     "carrier": _Kind((*_CHOICES, "contains")),
     "timezone": _Kind(_CHOICES),
     "revenue": _Kind(
         (*_NUMBERS, *TIMES, *NO_VALUE),
         ("has_revenue", "revenue_total", "avg_revenue", "conversion_count", "last_revenue_at"),
     ),
-    "on_dnc": _Kind(("eq", "ne")),
+    "on_dnc": _Kind(_EQUALITY),
     "validation_status": _Kind(_CHOICES),
 }
 
@@ -108,7 +110,7 @@ def _operators(kind: _Kind, field: Any) -> tuple[str, ...]:
     if field == "last_revenue_at":
         return (*TIMES, *NO_VALUE)
     if field == "has_revenue":
-        return _NUMBERS[:2]
+        return _EQUALITY
     without = TIMES if kind is KINDS["revenue"] else ()
     return tuple(name for name in kind.operators if name not in without)
 

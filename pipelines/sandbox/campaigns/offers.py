@@ -22,7 +22,8 @@ from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.requests.value_checks import MAX_NAME, is_text
 from pipelines.sandbox.requests.write_rules import OFFER, problem_of_values
 
-STATUSES = ("active", "paused", "archived")
+_STATUSES_OF_NEW = ("active", "paused")
+STATUSES = (*_STATUSES_OF_NEW, "archived")
 _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "external_platform": ("tune", "everflow", None),
     "payout_type": ("cpa", "cpc"),
@@ -55,7 +56,7 @@ def get_offer(account: Account, call: Call) -> Reply:
 def post_offer(account: Account, call: Call) -> Reply:
     """POST /offers."""
     given = deepcopy(_DEFAULTS) | {name: call.body[name] for name in _DEFAULTS if name in call.body}
-    if (refusal := _problem(given, given, STATUSES[:2])) is not None:
+    if (refusal := _problem(given, given, _STATUSES_OF_NEW)) is not None:
         return refused(*refusal)
     number, now = len(account.offers) + 1, f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"
     made = {"id": sha256(f"offer {number} {now}".encode()).hexdigest()[:24], **given}

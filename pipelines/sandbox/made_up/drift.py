@@ -69,6 +69,27 @@ def _change_a_campaign(account: Account, chance: random.Random) -> None:
         set_status(account, resource, chance.randrange(count), chance.choice(STATUSES[resource]))
 
 
+def _change_a_contact(account: Account, chance: random.Random, number: int) -> None:
+    """A new contact, one fewer, one with other values, or one that signs up again.
+
+    Args:
+        account: with one contact or more.
+        chance: chooses.
+        number: a new contact's, which no other has.
+    """
+    place = chance.randrange(account.contact_count())
+    kind = chance.choice(("sign up", "delete", "update", "again"))
+    if kind == "delete":
+        delete(account, place)
+    elif kind == "update":
+        update(account, place)
+    elif kind == "again":
+        sign_up_again(account, place, account.contact_page(0, 1)[0]["signup_date"])
+    else:
+        new = {"phone_number": f"+1999{number:07}", "revenue_total": 0.0, "conversion_count": 0}
+        sign_up(account, {**account.contact_page(0, 1)[0], **new})
+
+
 def drifting(rate: float, seed: int = 7) -> Callable[[int, Account], None]:
     """Return a `before_request` that changes the account before a share of its requests.
 
@@ -82,23 +103,7 @@ def drifting(rate: float, seed: int = 7) -> Callable[[int, Account], None]:
     def change(number: int, account: Account) -> None:
         if of_campaigns.random() < rate:
             _change_a_campaign(account, of_campaigns)
-        count = account.contact_count()
-        if not count or chance.random() >= rate:
-            return
-        place = chance.randrange(count)
-        kind = chance.choice(("sign up", "delete", "update", "again"))
-        if kind == "delete":
-            delete(account, place)
-        elif kind == "update":
-            update(account, place)
-        else:
-            newest = account.contact_page(0, 1)[0]
-            if kind == "again":
-                sign_up_again(account, place, newest["signup_date"])
-            else:
-                phone = f"+1999{number:07}"
-                sign_up(
-                    account, {**newest, "phone_number": phone, "revenue_total": 0.0, "conversion_count": 0}
-                )
+        if account.contact_count() and chance.random() < rate:
+            _change_a_contact(account, chance, number)
 
     return change

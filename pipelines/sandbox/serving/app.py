@@ -142,8 +142,9 @@ class App:
         route, ids, methods = find(TABLES.get(version, ()), request.method, path)
         if route is None:
             return refused("method_not_allowed", "Method not allowed", 405) if methods else not_found()
-        if route.product[0] and route.product[0] not in self.account.products:
-            return refused(route.product[1], "The account does not have this product", 403)
+        product, code_without = route.product
+        if product and product not in self.account.products:
+            return refused(code_without, "The account does not have this product", 403)
         given, problem = _body_of(route, body)
         if problem is not None:
             return refused(*problem)

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import http_exceptions
 
 from pipelines.errors import AccessError, ServiceError, TracklySyncError
+from pipelines.text.humanize import sentence
 from pipelines.trackly.failures import Failure, Kind
 from pipelines.trackly.replies.refusals import proxy_log_in
 from pipelines.trackly.transport.certificates import about_certificate, causes, tls_words
@@ -136,7 +137,7 @@ def _no_way_through(reason: str) -> Failure:
         "See that it runs, and that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names it as it should; hosts that are "
         "reached without it belong in NO_PROXY."
     )
-    return Failure(Kind.UNREACHABLE, reason, error=ServiceError(f"{reason[0].upper()}{reason[1:]}.", remedy))
+    return Failure(Kind.UNREACHABLE, reason, error=ServiceError(f"{sentence(reason)}.", remedy))
 
 
 def _of_tls(error: BaseException) -> Iterator[ssl.SSLError]:
