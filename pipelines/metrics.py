@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -99,7 +98,7 @@ def _of_runs(
     for activity, record in last.items():
         if activity.startswith(_PUSHING) != pushing or record.finished_at is None:
             continue
-        figures: dict[str, Any] = msgspec.json.decode(record.details) or {}
+        figures = record.figures
         values = {
             "last_run_timestamp_seconds": _unix(record.finished_at),
             "last_run_success": int(record.status == "succeeded"),

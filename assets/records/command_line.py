@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import dagster as dg
-import msgspec
 
 from assets.graph.months import NAME as MONTHS
 from assets.graph.months import month_checks, months_of, partitions_of
@@ -205,7 +204,7 @@ def _pushed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
 
 
 def _reconciled(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
-    details = msgspec.json.decode(record.details) or {}
+    details = record.figures
     with existing_ledger(settings) as ledger:
         found = balances(ledger)
     done = Reconciliation(

@@ -36,8 +36,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import msgspec
-
 from pipelines.errors import TracklySyncError
 from pipelines.run_records.unfinished import asked_of_verb, commands
 from pipelines.settings import Settings
@@ -170,19 +168,24 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
     watched = [record for record in last if not record.activity.startswith(_BY_HAND)]
     failures = _failures([record for record in watched if record.status in _WRONG])
     for record in watched:
-        firing = record.status in _WRONG
-        text = failures[_cause(record)] if firing else f"{record.activity} {record.status}"
-        remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
-        figures = {"run": record.run, "finished_at": record.finished_at}
-        since = record.finished_at if firing else None
-        found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures, since))
-        if record.activity == "reconcile" and not firing:
+        failure = failures[_cause(record)] if record.status in _WRONG else ""
+        found.append(_of_activity(record, failure))
+        if record.activity == "reconcile" and not failure:
             found.append(_of_reconciliation(record))
     return found
 
 
+def _of_activity(record: RunRecord, failure: str) -> Condition:
+    """Judge how an activity ended; `failure` is empty where it did not fail."""
+    text = failure or f"{record.activity} {record.status}"
+    remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
+    figures = {"run": record.run, "finished_at": record.finished_at}
+    since = record.finished_at if failure else None
+    return Condition(f"failed:{record.activity}", bool(failure), text, remedy, figures, since)
+
+
 def _of_reconciliation(record: RunRecord) -> Condition:
-    details: dict[str, Any] = msgspec.json.decode(record.details) or {}
+    details = record.figures
     agrees = bool(details.get("agrees", True))
     there = _WITHOUT_COMPARISON.get(details.get("verdict", ""), "what was accepted is there")
     text = there if agrees else "contacts hold less than was accepted"
@@ -253,7 +256,7 @@ def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) ->
         name = record.activity.removeprefix("pull ")
         if name not in published or name == record.activity:
             continue
-        firing = bool((msgspec.json.decode(record.details) or {}).get("skipped"))
+        firing = bool(record.figures.get("skipped"))
         text = (
             f"{name} was not pulled by the last run, since the account no longer serves it; "
             f"what is published is as of {published[name].finished_at[:16]}"

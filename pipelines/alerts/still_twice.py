@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from pipelines.alerts.conditions import Condition
 from pipelines.text.humanize import form, money, plural
 from schemas.own_tables.imports import STILL_TWICE
@@ -50,7 +48,7 @@ def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
         last: the newest record of each activity.
     """
     return [
-        _still_twice(record, msgspec.json.decode(record.details) or {})
+        _still_twice(record, record.figures)
         for record in last
         if record.activity == "reconcile" and record.status == "succeeded"
     ]

@@ -10,8 +10,6 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
 from pipelines.run_records.by_run import by_run
 from pipelines.runs.run_state import unended_runs
 from schemas.own_tables.sync import Manifest, RunRecord
@@ -203,4 +201,4 @@ def _wanted(what: str, records: Iterable[RunRecord]) -> set[_Part]:
 
 
 def _is_skipped(record: RunRecord) -> bool:
-    return bool((msgspec.json.decode(record.details) or {}).get("skipped"))
+    return bool(record.figures.get("skipped"))

@@ -6,12 +6,10 @@ What does not belong here: rolling back (`pull.rollback`).
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import msgspec
-
 from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
-from schemas.own_tables.sync import Manifest
+from schemas.own_tables.sync import Manifest, RunRecord
 
 
 class RolledBack(NamedTuple):
@@ -48,12 +46,16 @@ def rolled_back(settings: Settings, pulled: Mapping[str, Manifest]) -> list[Roll
     if not older:
         return []
     done = last_of_each(settings.data_dir, "succeeded")
-    chosen = {
-        activity.removeprefix("rollback "): (msgspec.json.decode(record.details) or {}).get("snapshot")
-        for activity, record in done.items()
-        if activity.startswith("rollback ")
-    }
-    return [one for one in older if chosen.get(one.published.dataset) == one.published.snapshot]
+    return [
+        one
+        for one in older
+        if _chosen(done.get(f"rollback {one.published.dataset}")) == one.published.snapshot
+    ]
+
+
+def _chosen(rollback: RunRecord | None) -> str | None:
+    """Return the snapshot that a rollback put back; None without a rollback."""
+    return rollback.figures.get("snapshot") if rollback else None
 
 
 def _shown(manifest: Manifest) -> str:

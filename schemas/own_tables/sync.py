@@ -4,7 +4,7 @@ Manifests and run records on disk have the same structs, so that a figure has on
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -218,6 +218,11 @@ class RunRecord(msgspec.Struct, kw_only=True):
     ] = None
     error: Annotated[Text | None, Column("The error and its remedy.")] = None
     details: Annotated[Json, Column("More figures of the activity, as an object.")] = ABSENT
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What `details` hold; empty where there are none."""
+        return msgspec.json.decode(self.details) or {}
 
 
 SNAPSHOTS = Dataset(

@@ -113,7 +113,7 @@ def _activities(settings: Settings) -> list[RunRecord]:
     ended = list(newest(settings.data_dir))
     known = {(record.run, record.activity, record.started_at) for record in ended}
     return [
-        *(of for of in under_way if (of.run, of.activity, of.started_at) not in known),
+        *(record for record in under_way if (record.run, record.activity, record.started_at) not in known),
         *ended,
     ]
 
@@ -138,7 +138,7 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
         return
     made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
     if as_json:
-        listed = [_row(record, status) | {"details": _figures(record)} for record in activities]
+        listed = [_row(record, status) | {"details": record.figures} for record in activities]
         snapshots_made = [msgspec.to_builtins(manifest) for manifest in made]
         show_json({"run": run, "status": status, "activities": listed, "snapshots": snapshots_made})
         return
@@ -156,7 +156,7 @@ def _show_activity(record: RunRecord) -> None:
     out.print(f"[{colour}]{record.status:<10}[/] {activity:<18} {ran:>9}  {_moved(record)}".rstrip())
     if record.error:
         out.print(f"{'':11}{for_terminal(record.error)}")
-    figures = _figures(record)
+    figures = record.figures
     for text in (
         _listed(figures),
         f"the input then: {_listed(figures['input'])}" if "input" in figures else "",
@@ -202,14 +202,10 @@ def _row(record: RunRecord, run_status: str) -> dict[str, Any]:
     more = {
         "run_status": run_status,
         "seconds": seconds(record) if record.finished_at else None,
-        "details": bytes(record.details).decode() if _figures(record) else None,
+        "details": bytes(record.details).decode() if record.figures else None,
     }
     values = msgspec.structs.asdict(record) | more
     return {name: values[name] for name in _COLUMNS}
-
-
-def _figures(record: RunRecord) -> dict[str, Any]:
-    return msgspec.json.decode(record.details, type=dict[str, Any] | None) or {}
 
 
 def _clock(instant: str) -> str:
