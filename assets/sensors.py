@@ -34,25 +34,26 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         "they read counts as history.",
     )
     def new_history(context: dg.SensorEvaluationContext, trackly: Trackly) -> dg.SensorResult | dg.SkipReason:
-        settings = trackly.settings()
-        try:
-            files = to_watch(settings)
-        except UsageError as error:
-            return dg.SkipReason(error.message)
-        arrivals = look(files, from_cursor(context.cursor), time.time(), settings.history_quiet_seconds)
-        cursor = to_cursor(arrivals.seen)
-        if not arrivals.new:
-            return dg.SensorResult(skip_reason="No history file is new.", cursor=cursor)
-        if arrivals.growing:
-            names = ", ".join(path.name for path in arrivals.growing[:_MOST_NAMED])
-            return dg.SensorResult(
-                skip_reason=f"{plural(len(arrivals.growing), 'file')} may not be complete yet: {names}",
-                cursor=cursor,
-            )
-        if busy := under_way(context.instance, push.name, sync.name):
-            return dg.SensorResult(skip_reason=f"Run {busy} is not finished.", cursor=cursor)
-        cursor = to_cursor(started(arrivals))
-        tags = {"trackly/new_files": str(len(arrivals.new))}
-        return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)], cursor=cursor)
+        return _decide(context, trackly.settings())
 
     return [new_history]
+
+
+def _decide(context: dg.SensorEvaluationContext, settings: Settings) -> dg.SensorResult | dg.SkipReason:
+    """Start a push of what is new and complete, unless one goes on; else say why not."""
+    try:
+        files = to_watch(settings)
+    except UsageError as error:
+        return dg.SkipReason(error.message)
+    arrivals = look(files, from_cursor(context.cursor), time.time(), settings.history_quiet_seconds)
+    cursor = to_cursor(arrivals.seen)
+    if not arrivals.new:
+        return dg.SensorResult(skip_reason="No history file is new.", cursor=cursor)
+    if arrivals.growing:
+        names = ", ".join(path.name for path in arrivals.growing[:_MOST_NAMED])
+        incomplete = f"{plural(len(arrivals.growing), 'file')} may not be complete yet: {names}"
+        return dg.SensorResult(skip_reason=incomplete, cursor=cursor)
+    if busy := under_way(context.instance, push.name, sync.name):
+        return dg.SensorResult(skip_reason=f"Run {busy} is not finished.", cursor=cursor)
+    tags = {"trackly/new_files": str(len(arrivals.new))}
+    return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)], cursor=to_cursor(started(arrivals)))

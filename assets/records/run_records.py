@@ -19,6 +19,7 @@ from dagster._core.events import (  # not public; the lock files pin the version
 )
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
+from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
     RemoteJobOrigin,
@@ -261,13 +262,17 @@ def _run(
         ),
         remote_job_origin=origin_of(name),
     )
-    return run, {
-        key: step.key
-        for step in plan.get_all_steps_in_topo_order()
-        for output in step.step_outputs
-        for key in (output.properties.asset_key, output.properties.asset_check_key)
-        if key
-    }
+    return run, _steps_of(plan)
+
+
+def _steps_of(plan: ExecutionPlan) -> dict[_Key, str]:
+    """Return by asset or check the key of its step."""
+    found: dict[_Key, str] = {}
+    for step in plan.get_all_steps_in_topo_order():
+        for output in step.step_outputs:
+            keys = (output.properties.asset_key, output.properties.asset_check_key)
+            found.update((key, step.key) for key in keys if key)
+    return found
 
 
 def _job(defs: dg.Definitions, name: str, keys: set[dg.AssetKey]) -> dg.JobDefinition:

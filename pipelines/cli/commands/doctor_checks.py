@@ -6,7 +6,7 @@ What does not belong here: how findings are shown, and what the command ends wit
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, given_settings
-from pipelines.settings.misspelt import blank, misspelt
+from pipelines.settings.misspelt import Misspelt, blank, misspelt
 from pipelines.storage import LITTLE_SPACE, free_space, needed_space, open_to_others
 from pipelines.text.humanize import age, file_size, form, plural
 from pipelines.text.urls import host_of, is_loopback, plain_file, shown
@@ -101,12 +101,14 @@ def _names(settings: Settings) -> Finding:
     if empty := blank():
         text = f"{', '.join(empty)}: given without a value, so pulls and pushes refuse to run"
         return Finding("settings", "fail", text, "Give it a value, or take it out.", SettingsError.exit_code)
-    unknown = misspelt()
-    if not unknown:
-        given = ", ".join(given_settings(settings))
-        return Finding(
-            "settings", "ok", f"well-formed; set: {given}" if given else "none is set; defaults hold"
-        )
+    if unknown := misspelt():
+        return _unknown(unknown)
+    given = ", ".join(given_settings(settings))
+    return Finding("settings", "ok", f"well-formed; set: {given}" if given else "none is set; defaults hold")
+
+
+def _unknown(unknown: Sequence[Misspelt]) -> Finding:
+    """TRACKLY_ variables that are no setting, and what they may have meant."""
     meant = [f"{one.meant} in place of {one.name}" for one in unknown if one.meant]
     remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
     verdict = "fail" if any(one.is_refused for one in unknown) else "warn"  # pulls and pushes refuse to run
