@@ -37,7 +37,11 @@ def dictionary() -> str:
         *_sections((*_SYNC, *_RECEIVER, *COUNTED)),
         "### What the histories are made of, in schema `sync`",
         "Read `<dataset>_history` instead, which has these and the present rows.",
-        *(f"- `{kept.name}`: {kept.doc}" for of in VERSIONED.values() for kept, _ in (ended(of), since(of))),
+        *(
+            f"- `{kept.name}`: {kept.doc}"
+            for versioned in VERSIONED.values()
+            for kept, _ in (ended(versioned), since(versioned))
+        ),
         "## What was pushed: schema `imports`",
         *_sections((RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES)),
         "## Columns of history files",

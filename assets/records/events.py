@@ -126,8 +126,8 @@ def report_months(instance: dg.DagsterInstance, settings: Settings, report: Repo
 
 def _is_known(instance: dg.DagsterInstance, event: dg.AssetMaterialization) -> bool:
     """Whether the last materialization of the month has the same figures."""
-    of = dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)])
-    last = instance.fetch_materializations(of, limit=1).records
+    wanted = dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)])
+    last = instance.fetch_materializations(wanted, limit=1).records
     return bool(last) and _figures(last[0].asset_materialization) == _figures(event)
 
 

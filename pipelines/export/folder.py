@@ -66,7 +66,9 @@ def _refuse_foreign(
         UsageError: a file is in the way.
     """
     there = {name: digest for name, digest in present.items() if digest is not None}
-    foreign = [name for name, digest in there.items() if digest not in [of.get(name) for of in ours]]
+    foreign = [
+        name for name, digest in there.items() if digest not in [digests.get(name) for digests in ours]
+    ]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise UsageError(

@@ -270,7 +270,8 @@ def _stacked(
     for title, numbers in series.items():
         bars = zip(places, numbers, sums, strict=True)
         chart.add(
-            title, [_bar(f"{place}: {unit.shown(number)} {title}", number, of) for place, number, of in bars]
+            title,
+            [_bar(f"{place}: {unit.shown(number)} {title}", number, total) for place, number, total in bars],
         )
     seen = [(place, title) for place, (title, numbers) in enumerate(series.items()) if any(numbers)]
     return Chart(name, _drawn(name, chart), unit.name, seen)
@@ -284,8 +285,8 @@ def _bounds(series: Mapping[str, Sequence[Number]]) -> tuple[float, float]:
     return min(below), max(above)
 
 
-def _bar(text: str, number: Number, of: float) -> dict[str, Any]:
-    return {"value": float(number) / of, "formatter": _shown_as(text if number else _NOTHING)}
+def _bar(text: str, number: Number, total: float) -> dict[str, Any]:
+    return {"value": float(number) / total, "formatter": _shown_as(text if number else _NOTHING)}
 
 
 def _shown_as(text: str) -> Callable[[Any], str]:

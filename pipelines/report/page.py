@@ -146,9 +146,9 @@ def _revenue(rows: Sequence[Row], unit: Unit, *, events: bool) -> list[Chart]:
     drawn = []
     for basis in ("event",) if events else ("change", "imported"):
         for grain, least in (("day", 1), ("month", 3)):
-            of = [row for row in rows if (row["basis"], row["grain"]) == (basis, grain)]
-            if len(of) >= least:
-                drawn.append(_revenue_of(f"{_REVENUE[basis]}, by {grain}", unit, of))
+            chosen = [row for row in rows if (row["basis"], row["grain"]) == (basis, grain)]
+            if len(chosen) >= least:
+                drawn.append(_revenue_of(f"{_REVENUE[basis]}, by {grain}", unit, chosen))
     return drawn
 
 
@@ -204,14 +204,16 @@ def _by_outcome(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     counts = {name: dict.fromkeys(OUTCOMES, 0) for name in PUSHED}
     for row in rows:
         counts[row["dataset"]][row["outcome"]] = row["rows"]
-    return {name: of for name, of in counts.items() if any(of.values())}
+    return {name: by_outcome for name, by_outcome in counts.items() if any(by_outcome.values())}
 
 
 def _outcomes(rows: Sequence[Row]) -> list[Chart]:
     counts = _by_outcome(rows)
     if not counts:
         return []
-    numbers = {_title(outcome): [of[outcome] for of in counts.values()] for outcome in OUTCOMES}
+    numbers = {
+        _title(outcome): [by_outcome[outcome] for by_outcome in counts.values()] for outcome in OUTCOMES
+    }
     return [
         shares(
             "Outcomes of the current history input", Unit("share of rows"), list(counts), numbers, whole=True
@@ -237,17 +239,17 @@ def _progress(rows: Sequence[Row], unit: Unit) -> list[Chart]:
                 _title(outcome): [counts.get((period, outcome), 0) for period in periods]
                 for outcome in OUTCOMES
             }
-            of = unit if name == _IN_MONEY else Unit(name)
+            own_unit = unit if name == _IN_MONEY else Unit(name)
             title = f"{name.capitalize()} of the current input, by {grain} of the event"
-            drawn.append(bars(title, of, grain, periods, numbers))
+            drawn.append(bars(title, own_unit, grain, periods, numbers))
     return drawn
 
 
 def _figures_of(name: str, rows: Sequence[Row]) -> dict[tuple[date, str], Number]:
-    of = [row for row in rows if row["dataset"] == name]
+    own = [row for row in rows if row["dataset"] == name]
     if name == _IN_MONEY:
-        return {(row["period"], row["outcome"]): row["revenue"] or 0 for row in of}
-    return {(row["period"], row["outcome"]): int(row["rows"]) for row in of}
+        return {(row["period"], row["outcome"]): row["revenue"] or 0 for row in own}
+    return {(row["period"], row["outcome"]): int(row["rows"]) for row in own}
 
 
 def _title(outcome: str) -> str:

@@ -169,8 +169,8 @@ class Run:
         """Its command, or its verbs with their datasets; a push of a month names the month."""
         datasets: dict[str, list[str]] = {}
         for record in self.activities:
-            verb, of = _verb_of(record.activity)
-            datasets.setdefault(verb, []).append(of)
+            verb, dataset = _verb_of(record.activity)
+            datasets.setdefault(verb, []).append(dataset)
         asked = {_verb_of(one.activity)[0]: one.asked for one in self.activities if one.asked}
         shown = [verb for verb in datasets if verb in asked or verb not in _NOT_SHOWN]
         parts = [asked.get(verb) or self._phrase(verb, datasets[verb]) for verb in shown or datasets]

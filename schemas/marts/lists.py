@@ -204,8 +204,8 @@ ListChurnMonthly = msgspec.defstruct(
     [
         _MONTH,
         *(
-            (name, _BY_MONTH.get(name, of))
-            for name, of in [*get_type_hints(ListChurn, include_extras=True).items()][1:]
+            (name, _BY_MONTH.get(name, annotation))
+            for name, annotation in [*get_type_hints(ListChurn, include_extras=True).items()][1:]
         ),
     ],
 )

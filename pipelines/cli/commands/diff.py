@@ -80,8 +80,8 @@ def diff(
 
 
 def _document(name: str, found: "Diff", *, show_values: bool) -> dict[str, Any]:
-    def keys(of: "tuple[dict[str, Any], ...]") -> list[dict[str, Any]]:
-        return [_shown(key, show_values=show_values) for key in of]
+    def keys(rows: "tuple[dict[str, Any], ...]") -> list[dict[str, Any]]:
+        return [_shown(key, show_values=show_values) for key in rows]
 
     return {
         "dataset": name,
@@ -93,10 +93,12 @@ def _document(name: str, found: "Diff", *, show_values: bool) -> dict[str, Any]:
         "unchanged": found.after.manifest.rows - found.added - found.changed,
         "columns": {
             column: {
-                "rows": of.rows,
-                "examples": [_example(column, change, show_values=show_values) for change in of.examples],
+                "rows": changes.rows,
+                "examples": [
+                    _example(column, change, show_values=show_values) for change in changes.examples
+                ],
             }
-            for column, of in found.columns.items()
+            for column, changes in found.columns.items()
         },
         "added_examples": keys(found.added_keys),
         "removed_examples": keys(found.removed_keys),
@@ -146,11 +148,9 @@ def _plain_value(value: Any) -> Any:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['dataset']}:"
     for side in ("from", "to"):
-        of = document[side]
-        yield (
-            f"  {side:4} {of['snapshot']}, {of['finished_at'][:19]} UTC, {plural(of['rows'], 'row')}, "
-            f"{of['consistency']}"
-        )
+        snapshot = document[side]
+        made, rows = snapshot["finished_at"][:19], plural(snapshot["rows"], "row")
+        yield f"  {side:4} {snapshot['snapshot']}, {made} UTC, {rows}, {snapshot['consistency']}"
     yield ""
     for kind in ("added", "removed", "changed", "unchanged"):
         yield f"{kind:9} {document[kind]:,}"
@@ -159,10 +159,10 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["to"]["consistency"] == "fuzzy":
         yield ""
         yield "The later snapshot is fuzzy: it keeps rows that it did not see, so more may have been removed."
-    for column, of in document["columns"].items():
+    for column, changes in document["columns"].items():
         yield ""
-        yield f"{column}: {plural(of['rows'], 'row')}"
-        for example in of["examples"]:
+        yield f"{column}: {plural(changes['rows'], 'row')}"
+        for example in changes["examples"]:
             yield f"    {_key(example['key'])}: {_text(example['before'])} -> {_text(example['after'])}"
     if document["masked"]:
         yield ""

@@ -125,7 +125,7 @@ def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool)
         tell(
             "The account counts its audiences now, one by one, and keeps the sizes: this writes to the account."
         )
-        done = measure_audiences(settings, run, lambda count, of: report("audience sizes", count, of))
+        done = measure_audiences(settings, run, lambda count, total: report("audience sizes", count, total))
     gone = f", {done.gone:,} are gone" if done.gone else ""
     left = (
         f"; {plural(done.left, 'audience')} left for another run (TRACKLY_MEASURE_MOST)" if done.left else ""

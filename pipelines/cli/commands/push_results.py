@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import (
     differing_notes,
@@ -83,7 +81,7 @@ def show_push(
         )
     else:
         _show_done(settings, done, took, month)
-    return _unsettled_code(done.unsettled) or _left_out_code(settings, done.outcomes, done.differing)
+    return _unsettled_code(done.unsettled) or _left_out_code(settings, done)
 
 
 def _this_run(settings: Settings) -> Run:
@@ -141,8 +139,8 @@ def _show_reasons(by_dataset: Mapping[str, Mapping[str, int]]) -> None:
 
 def _requests(run: Run) -> tuple[int, int]:
     """Return a run's requests and retries."""
-    figures = [msgspec.json.decode(record.details) or {} for record in run.activities]
-    return sum(of.get("requests", 0) for of in figures), sum(of.get("retries", 0) for of in figures)
+    figures = [record.figures for record in run.activities]
+    return sum(one.get("requests", 0) for one in figures), sum(one.get("retries", 0) for one in figures)
 
 
 def _alarms(settings: Settings) -> list[str]:
@@ -151,19 +149,11 @@ def _alarms(settings: Settings) -> list[str]:
     return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
 
 
-def _left_out_code(
-    settings: Settings, outcomes: "dict[str, Outcomes]", differing: Mapping[str, int] | None = None
-) -> int:
-    """Return 3 if more rows were left out, or differ from what was sent, than the limit allows; else 0.
-
-    Args:
-        settings: the limit, as a share of the input from 0 to 1.
-        outcomes: by dataset, those of the current input.
-        differing: by dataset, how many rows differ from what was sent.
-    """
-    rows = sum(counts.rows_in for counts in outcomes.values())
-    left = sum(counts.left_out for counts in outcomes.values())
-    differ = sum((differing or {}).values())
+def _left_out_code(settings: Settings, done: "PushReport") -> int:
+    """Return 3 if more rows were left out, or differ from what was sent, than the limit allows; else 0."""
+    rows = sum(counts.rows_in for counts in done.outcomes.values())
+    left = sum(counts.left_out for counts in done.outcomes.values())
+    differ = sum(done.differing.values())
     if not is_over_limit(rows, left, differ, settings.push_left_out_share):
         return 0
     other = f", {plural(differ, 'differs', 'differ')} from what was sent" if differ else ""

@@ -75,7 +75,11 @@ def rollback(
     else:
         target = run_rollback(settings, name, this_run(), to)
         after = published(settings.warehouse)
-        together = {of: one.rows for of, one in after.items() if of != name and one != before.get(of)}
+        together = {
+            dataset: one.rows
+            for dataset, one in after.items()
+            if dataset != name and one != before.get(dataset)
+        }
     _show_rollback(target.manifest, together, before, dry_run=dry_run, as_json=as_json)
     return 0
 
@@ -163,7 +167,7 @@ def _show_rollback(
 
 def _show_done(target: "Manifest", together: dict[str, int], _before: "Mapping[str, Manifest]") -> None:
     done = [f"{plural(target.rows, 'row')} (snapshot {target.snapshot})"]
-    done += [f"{of} with it: {plural(rows, 'row')}" for of, rows in together.items()]
+    done += [f"{dataset} with it: {plural(rows, 'row')}" for dataset, rows in together.items()]
     out.print(f"Published {target.dataset} as of {_minute(target)}: {'; '.join(done)}.", markup=False)
     out.print("The next pull publishes what the account holds then.")
 
@@ -206,9 +210,15 @@ def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
     table.add_column("rows", justify="right")
     table.add_column("")
     for snapshot in found:
-        of = snapshot.manifest
-        at = _minute(of).removesuffix(" UTC")
-        table.add_row(of.dataset, of.snapshot, at, f"{of.rows:,}", "published" if snapshot.published else "")
+        manifest = snapshot.manifest
+        at = _minute(manifest).removesuffix(" UTC")
+        table.add_row(
+            manifest.dataset,
+            manifest.snapshot,
+            at,
+            f"{manifest.rows:,}",
+            "published" if snapshot.published else "",
+        )
     out.print(table)
     out.print(
         "\nTo publish one again: trackly-sync rollback DATASET --to SNAPSHOT (--dry-run shows it first)"
@@ -222,7 +232,10 @@ def _list_quarantined(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         rows = [found[name] for name in PULLED if name in found]
         show_json(
-            [{name: getattr(of, name) for name in ("dataset", "snapshot", "quarantined")} for of in rows]
+            [
+                {name: getattr(manifest, name) for name in ("dataset", "snapshot", "quarantined")}
+                for manifest in rows
+            ]
         )
         return
     if not found:

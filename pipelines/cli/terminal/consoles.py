@@ -108,7 +108,7 @@ err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 def json_logs() -> bool:
     """Whether standard error has lines of JSON."""
-    return any(isinstance(of.formatter, JsonLines) for of in logging.getLogger().handlers)
+    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
 
 
 def log_to_terminal(verbose: bool) -> None:

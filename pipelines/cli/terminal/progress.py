@@ -159,13 +159,11 @@ def _lines(verb: str, retries: Retries) -> Report:
             return
         last[dataset] = now
         total = _grown(total, done)
-        of = f" of {total:,}" if total else ""
+        of_all = f" of {total:,}" if total else ""
         pace = f", {rate:,.0f}/s" if rate else ""
         left = _left(total, done, rate)
         again = f", {retries}" if retries.count else ""
-        text = (
-            f"{_title(verb, dataset)}: {done:,}{of} {form(total or done, 'row', 'rows')}{pace}{left}{again}"
-        )
+        text = f"{_title(verb, dataset)}: {done:,}{of_all} {form(total or done, 'row', 'rows')}{pace}{left}{again}"
         if json_logs():
             figures = {"event": "progress", "dataset": dataset, "rows": done, "expected": total}
             _log.info(text, extra={**figures, "retries": retries.count})

@@ -72,7 +72,11 @@ class KeyRule:
         text = "\n".join((*values, ""))  # one match for all is three times as fast as one per value
         one_line_each = text.count("\n") == len(values)
         none_empty = not text.startswith("\n") and "\n\n" not in text
-        return one_line_each and none_empty and all(_lines_of(of).fullmatch(text) for of in self._patterns)
+        return (
+            one_line_each
+            and none_empty
+            and all(_lines_of(pattern).fullmatch(text) for pattern in self._patterns)
+        )
 
 
 @cache
@@ -118,7 +122,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def see(
-    columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw, of: Dataset | None
+    columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw, dataset: Dataset | None
 ) -> Seen | None:
     """Return the part that the scan needs; None if a row has no usable key.
 
@@ -126,9 +130,9 @@ def see(
         columns: the values of each field of the rows' identity, key fields first.
         order: the index of the field by which rows are ordered, newest first, if documented.
         pagination: of the reply.
-        of: the dataset; see `ReplyReader`.
+        dataset: see `ReplyReader`.
     """
-    if not _all_usable(of, columns):
+    if not _all_usable(dataset, columns):
         return None
     at = read_pagination(pagination)
     dates = columns[order] if order is not None else ()
@@ -143,18 +147,21 @@ class ReplyReader:
         envelope: the key that the rows stand under.
         identity: the fields that tell rows apart, key fields of the dataset first.
         order: the field of these by which rows are ordered, newest first, if documented.
-        of: the dataset, whose rules say when a key is usable; without it, a key is usable if its first field is not
-            null.
+        dataset: its rules say when a key is usable; without it, a key is usable if its first field is not null.
     """
 
     def __init__(
-        self, envelope: str, identity: tuple[str, ...], order: str | None = None, of: Dataset | None = None
+        self,
+        envelope: str,
+        identity: tuple[str, ...],
+        order: str | None = None,
+        dataset: Dataset | None = None,
     ) -> None:
         scalar = str | int | float | bool | None
         row = msgspec.defstruct(
             "Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False
         )
-        self._of = of
+        self._dataset = dataset
         self._identity = identity
         self._order = identity.index(order) if order else None
         self._reply = reply_decoder(row, envelope)
@@ -173,7 +180,7 @@ class ReplyReader:
             return self._row_by_row(body)
         rows = zip(*map(msgspec.structs.astuple, found.rows), strict=True)
         columns = list(rows) or [()] * len(self._identity)
-        return see(columns, self._order, found.pagination, self._of) or self._row_by_row(body)
+        return see(columns, self._order, found.pagination, self._dataset) or self._row_by_row(body)
 
     def _row_by_row(self, body: bytes) -> Seen:
         page = self._page(body)
@@ -198,15 +205,15 @@ class ReplyReader:
         return _keys([[value] for value in values])[0] if self._is_usable(values) else keyless(bytes(raw))
 
     def _is_usable(self, values: tuple[Any, ...]) -> bool:
-        if self._of is None:
+        if self._dataset is None:
             return bool(values) and values[0] is not None
-        return has_usable_key(self._of, values)
+        return has_usable_key(self._dataset, values)
 
 
-def _all_usable(of: Dataset | None, columns: Sequence[Sequence[Any]]) -> bool:
-    if of is None:
+def _all_usable(dataset: Dataset | None, columns: Sequence[Sequence[Any]]) -> bool:
+    if dataset is None:
         return None not in columns[0]
-    return all(map(KeyRule.holds_all, key_rules(of), columns))
+    return all(map(KeyRule.holds_all, key_rules(dataset), columns))
 
 
 def keyless(raw: bytes) -> int:

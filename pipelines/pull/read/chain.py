@@ -293,11 +293,13 @@ class _Chain:
 
     def _near_top_from(self, chained_from: int) -> Slice:
         """Return the replies near the top that are chained to the end, merged into one."""
-        chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
-        keys = tuple(key for of in chained for key in of.keys)
+        chained = [
+            reply for place, reply in sorted(self._near_top.items()) if place >= chained_from and reply.keys
+        ]
+        keys = tuple(key for reply in chained for key in reply.keys)
         newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
         return Slice(
-            self._top.window, keys, self._top.total, newest, oldest, tuple(of.keys for of in chained)
+            self._top.window, keys, self._top.total, newest, oldest, tuple(reply.keys for reply in chained)
         )
 
     async def _look_at_top(self) -> Slice:

@@ -113,9 +113,9 @@ def twins(
     near = _in_one_reply(connection, dataset, keys)
     if not steady:
         return near, []
-    known = {twin[:2] for twin in near}
+    known = {(twin.page, twin.row) for twin in near}
     far = _in_several_replies(connection, dataset, keys, pages)
-    return near, [twin for twin in far if twin[:2] not in known]
+    return near, [twin for twin in far if (twin.page, twin.row) not in known]
 
 
 def _in_one_reply(connection: duckdb.DuckDBPyConnection, dataset: Dataset, keys: Sequence[str]) -> list[Twin]:
@@ -196,9 +196,9 @@ def _others(sightings: Sequence[_Sighting], *, read_twice: bool) -> list[_Sighti
         read_twice: see `_are_read_twice`.
     """
     rows = _by_row(sightings)
-    published = next(of for of in rows if sightings[0] in of)
+    published = next(row for row in rows if sightings[0] in row)
     first_seen = min(one.page for one in published)
-    latest = [max(of, key=attrgetter("page")) for of in rows if of is not published]
+    latest = [max(row, key=attrgetter("page")) for row in rows if row is not published]
     others = [one for one in latest if not read_twice or one.page >= first_seen]
     published.sort(key=attrgetter("page"), reverse=True)
     return [*_in_other_states(published), *others]
@@ -218,9 +218,9 @@ def _by_row(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
 
 def _row_of(one: _Sighting, rows: Sequence[list[_Sighting]]) -> list[_Sighting] | None:
     """Return the sightings of the same row; None if the sighting is proved to be another row."""
-    possible = [of for of in rows if all(one.page != other.page for other in of)]
-    like = [of for of in possible if any(map(one.is_like, of))]
-    unproven = [of for of in possible if not any(map(one.is_apart, of))]
+    possible = [row for row in rows if all(one.page != other.page for other in row)]
+    like = [row for row in possible if any(map(one.is_like, row))]
+    unproven = [row for row in possible if not any(map(one.is_apart, row))]
     return next(iter([*like, *unproven]), None)
 
 
@@ -233,11 +233,13 @@ def _in_other_states(sightings: Sequence[_Sighting]) -> list[_Sighting]:
     by_query: dict[tuple[tuple[str, str], ...], list[_Sighting]] = defaultdict(list)
     for one in sightings:
         by_query[one.query].append(one)
-    contents = {query: {one.content for one in of} for query, of in by_query.items()}
+    contents = {query: {one.content for one in seen} for query, seen in by_query.items()}
     last = sightings[0]
-    if any(len(of) > 1 for of in contents.values()):
+    if any(len(seen) > 1 for seen in contents.values()):
         return []
-    others = {of[0].content: of[0] for of in reversed(by_query.values()) if of[0].content != last.content}
+    others = {
+        seen[0].content: seen[0] for seen in reversed(by_query.values()) if seen[0].content != last.content
+    }
     return [other for other in others.values() if _takes_turns(sightings, other, last)]
 
 

@@ -74,16 +74,16 @@ def balances(ledger: Ledger | None) -> dict[str, Balance]:
     return {name: _of(name, found.get(name, Sums())) for name in PUSHED}
 
 
-def _of(name: str, of: Sums) -> Balance:
+def _of(name: str, total: Sums) -> Balance:
     return Balance(
         dataset=name,
-        accepted=of.accepted,
-        settled=of.settled,
-        acknowledged=of.success_count,
-        skipped=of.duplicates_skipped,
-        in_doubt=of.in_doubt,
-        amount=amount_of(of.amount),
-        amount_settled=amount_of(of.amount_settled),
-        amount_in_doubt=amount_of(of.amount_in_doubt),
-        amount_acknowledged=None if of.total_revenue is None else amount_of(of.total_revenue),
+        accepted=total.accepted,
+        settled=total.settled,
+        acknowledged=total.success_count,
+        skipped=total.duplicates_skipped,
+        in_doubt=total.in_doubt,
+        amount=amount_of(total.amount),
+        amount_settled=amount_of(total.amount_settled),
+        amount_in_doubt=amount_of(total.amount_in_doubt),
+        amount_acknowledged=None if total.total_revenue is None else amount_of(total.total_revenue),
     )

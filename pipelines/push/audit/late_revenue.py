@@ -41,17 +41,17 @@ class LateRevenue:
     @property
     def text(self) -> str:
         """What happened, in one line, without personal data."""
-        of = self.alarm
-        they = form(of.rows, "it", "they")
-        which = they if of.sent_again == of.rows else f"{of.sent_again:,} of them"
-        count = form(of.sent_again, "counts", "count")
-        again = f"; {which} had been sent again and {count} twice" if of.sent_again else ""
-        were = form(of.rows, "it was", "they were")
+        alarm = self.alarm
+        they = form(alarm.rows, "it", "they")
+        which = they if alarm.sent_again == alarm.rows else f"{alarm.sent_again:,} of them"
+        count = form(alarm.sent_again, "counts", "count")
+        again = f"; {which} had been sent again and {count} twice" if alarm.sent_again else ""
+        were = form(alarm.rows, "it was", "they were")
         return (
-            f"{plural(of.rows, 'row')} of {of.dataset} ({money(self.amount)}) of"
-            f" {plural(of.contacts, 'contact')} ({self.masked})"
-            f" turned up after {were} called absent, up to {duration(of.seconds)} after {were} sent{again}."
-            f" No more {of.dataset} is sent until a person has acknowledged this"
+            f"{plural(alarm.rows, 'row')} of {alarm.dataset} ({money(self.amount)}) of"
+            f" {plural(alarm.contacts, 'contact')} ({self.masked})"
+            f" turned up after {were} called absent, up to {duration(alarm.seconds)} after {were} sent{again}."
+            f" No more {alarm.dataset} is sent until a person has acknowledged this"
         )
 
     @property

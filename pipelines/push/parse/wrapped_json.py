@@ -81,7 +81,7 @@ def _lists(value: dict[str, Any]) -> Iterator[tuple[Path, list[Any]]]:
     """Yield every list inside an object, those nearest to its top first."""
     level: list[tuple[Path, dict[str, Any]]] = [((), value)]
     for _ in range(_DEEPEST):
-        found = [((*path, name), one) for path, of in level for name, one in of.items()]
+        found = [((*path, name), one) for path, inner in level for name, one in inner.items()]
         yield from ((path, one) for path, one in found if type(one) is list)
         level = [(path, one) for path, one in found if type(one) is dict]
 

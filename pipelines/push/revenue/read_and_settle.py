@@ -107,7 +107,7 @@ class Reader:
             self.connection.unregister("nameless")
             ledger_absent.name_contacts(transaction, {entry: (who, ref) for entry, who, ref in found})
 
-    def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
+    def _settle(self, reading: ContactTotals, loaded: TotalsInStage, wait: Patience) -> int:
         """Record a reading and settle by it; return its number."""
         with self.ledger.begin(REVENUE) as transaction:
             number = ledger_doubt.note_reading(
@@ -128,9 +128,9 @@ class Reader:
                 found,
                 complete=reading.complete,
                 content=contents(self.connection, doubts),
-                seconds=of.settle,
+                seconds=wait.settle,
             )
-            done = patiently(rows, verdicts, reading.started_at, of)
+            done = patiently(rows, verdicts, reading.started_at, wait)
             ledger_doubt.settle(transaction, done.verdicts, reading.started_at, done.unseen)
             absent = [{name: getattr(row, name) for name in _OF_ABSENT} for row in done.absent]
             times = (reading.started_at, reading.finished_at)

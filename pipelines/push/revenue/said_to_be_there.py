@@ -62,10 +62,10 @@ def _not_there(
 ) -> list[Entry]:
     """Return the entries whose amounts together are exactly what the totals lack of the acknowledged revenue."""
     first = min(entries, key=lambda one: str(one.read_from))
-    of = found[first.contact, first.list_ref]
-    if of.on_phone is None or (of.phone_since or "") > str(first.read_from):
+    totals = found[first.contact, first.list_ref]
+    if totals.on_phone is None or (totals.phone_since or "") > str(first.read_from):
         return []  # the contact has left, or signed up again: its totals show nothing
-    rest = rest_of(first, Level(first.on_phone_then, of.on_phone, list(rows)), times)
+    rest = rest_of(first, Level(first.on_phone_then, totals.on_phone, list(rows)), times)
     for (count, amount), places in choices([one.amount for one in entries]):
         if rest.is_near(-count, -amount):
             return [entries[place] for place in places]

@@ -56,12 +56,12 @@ def seconds_until_due(settings: Settings, ledger: Ledger) -> float:
     return seconds_until(_due(rows, at, patience(settings, ledger)), at)
 
 
-def _due(rows: Sequence[SentRow], at: str, of: Patience) -> str:
+def _due(rows: Sequence[SentRow], at: str, wait: Patience) -> str:
     """Return when a reading can settle all rows of this part that it can settle; `at` if there are none."""
     waiting = [row for row in rows if _waits(row)]
     contacts = {row.contact for row in waiting}
-    ready = [_ready(row, at, of) for row in rows if row.in_doubt and row.contact in contacts]
-    agreed = [later_by(row.absent_since, of.apart) for row in waiting if row.absent_since]
+    ready = [_ready(row, at, wait) for row in rows if row.in_doubt and row.contact in contacts]
+    agreed = [later_by(row.absent_since, wait.apart) for row in waiting if row.absent_since]
     return max([at, *ready, *agreed])
 
 
@@ -69,11 +69,11 @@ def _waits(row: SentRow) -> bool:
     return row.ours and row.in_doubt and row.code in UNSETTLED
 
 
-def _ready(row: SentRow, at: str, of: Patience) -> str:
+def _ready(row: SentRow, at: str, wait: Patience) -> str:
     """Return when a reading can settle a row, judged by its own call only."""
     if row.ended_at == UNDER_WAY:  # a call of another push: when it ends is unknown
-        return later_by(at, max(of.apart, 1.0))
-    return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else at
+        return later_by(at, max(wait.apart, 1.0))
+    return later_by(row.sent_at, wait.settle) if row.code in UNSETTLED else at
 
 
 def seconds_until(time: str, start: str) -> float:

@@ -73,20 +73,20 @@ def statements() -> Iterator[str]:
         yield from comments(f"main.{name}", dataset, dataset.fields, kind="VIEW")
 
 
-def _elements(table: str, of: str, column: str) -> str:
+def _elements(table: str, id_name: str, column: str) -> str:
     """Return a query for the elements of a column of JSON lists, each with its position from 1.
 
     Other JSON has no elements.
 
     Args:
         table: the table with the column and an id.
-        of: the name for the id.
+        id_name: the name for the id.
         column: the column.
     """
     counted = (
-        f"SELECT id AS {of}, {column} AS list, synced_at, snapshot, "
+        f"SELECT id AS {id_name}, {column} AS list, synced_at, snapshot, "
         f"unnest(range(1, json_array_length({column})::BIGINT + 1)) AS position FROM {table} "
         f"WHERE json_type({column}) = 'ARRAY'"
     )
     element = "json_extract(list, '$[' || (position - 1) || ']') AS element"
-    return f"SELECT {of}, position, {element}, synced_at, snapshot FROM ({counted})"
+    return f"SELECT {id_name}, position, {element}, synced_at, snapshot FROM ({counted})"

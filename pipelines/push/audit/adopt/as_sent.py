@@ -82,7 +82,7 @@ def _load(
     """
     declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     connection.execute(f"CREATE TABLE of_{name} (identity VARCHAR, {declared})")
-    of, told_by = (
+    key, told_by = (
         ("identity", ("revenue", "happened_at", "offer_id")) if name == REVENUE else ("message_id", ())
     )
     order = ", ".join([*map(_LIKE.format, told_by), "a.file DESC", "a.content"])
@@ -90,6 +90,6 @@ def _load(
         if archived:
             connection.execute(
                 f"INSERT INTO of_{name} SELECT a.identity, {', '.join(f'a.{column}' for column in columns)}"
-                f" FROM {archived} AS a JOIN asked AS q ON q.{of} = a.identity"
+                f" FROM {archived} AS a JOIN asked AS q ON q.{key} = a.identity"
                 f" QUALIFY row_number() OVER (PARTITION BY a.identity ORDER BY {order}) = 1"
             )

@@ -212,8 +212,8 @@ class Figures:
         return [Named(*row) for row in self.ask(_NAMED_TWICE, dataset=REVENUE)]
 
 
-def _select(of: type[Alarm | Named]) -> str:
-    columns = ", ".join(f'"{name}"' for name in of._fields)
+def _select(kind: type[Alarm | Named]) -> str:
+    columns = ", ".join(f'"{name}"' for name in kind._fields)
     return f"SELECT {columns}"
 
 

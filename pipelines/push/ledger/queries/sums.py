@@ -64,8 +64,8 @@ def sums(connection: sa.Connection) -> dict[str, Sums]:
     counted, without = _acknowledged(connection), _amount_of_unknown(connection)
     figures = {str(name): dict(zip(_SUMS, map(int, sums), strict=True)) for name, *sums in rows}
     for name, accepted_rows in packed:
-        of = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
-        of["accepted"] += int(accepted_rows)
+        of_dataset = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
+        of_dataset["accepted"] += int(accepted_rows)
     if without:
         figures[REVENUE]["amount"] += without
     found = {}

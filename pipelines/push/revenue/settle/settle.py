@@ -65,7 +65,7 @@ def settled(
 
 
 def _of_fate(judged: Judged, fate: Fate) -> set[str]:
-    return {identity for identity, of in judged.items() if of.fate is fate}
+    return {identity for identity, judgement in judged.items() if judgement.fate is fate}
 
 
 def _settle_if(row: SentRow, stored: set[str]) -> SentRow:
@@ -78,9 +78,9 @@ def _on_lists(
     """Return what the totals of each contact on its list say."""
     judged: Judged = {}
     for where, some in _grouped(rows, lambda row: (row.contact, row.list_ref)).items():
-        of = found[where]
+        totals = found[where]
         before = {row.identity: row.on_list_before for row in some}
-        judged |= Contact(some, before, of.on_list, of.since, given).judge()
+        judged |= Contact(some, before, totals.on_list, totals.since, given).judge()
     return judged
 
 
@@ -90,9 +90,9 @@ def _on_phones(
     """Return what the totals of each phone number over all lists say."""
     judged: Judged = {}
     for some in _grouped(rows, lambda row: row.contact).values():
-        of = found[some[0].contact, some[0].list_ref]
+        totals = found[some[0].contact, some[0].list_ref]
         before = {row.identity: row.on_phone_before for row in some}
-        judged |= Contact(some, before, of.on_phone, of.phone_since, given).judge()
+        judged |= Contact(some, before, totals.on_phone, totals.phone_since, given).judge()
     return judged
 
 

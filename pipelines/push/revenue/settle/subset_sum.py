@@ -75,7 +75,7 @@ def _most(kind: Alike, possible: Sequence[int], count: int, amount: int) -> int:
 
 def _near(sums: Collection[_Sum], count: int, amount: int, rounding: int) -> set[int]:
     """Return the sums of exactly `count` rows that differ from an amount by the rounding at most."""
-    return {of for rows, of in sums if rows == count and abs(of - amount) <= rounding}
+    return {total for rows, total in sums if rows == count and abs(total - amount) <= rounding}
 
 
 class _Around(NamedTuple):
