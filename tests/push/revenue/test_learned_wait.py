@@ -48,10 +48,16 @@ def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
 
 
 def test_growth_is_measured_from_the_earliest_reading() -> None:
-    """A row that came between two readings would be in the totals of the later one already."""
+    """A row that came between two readings would be in the totals of the later one already.
+
+    Where those of its list do not grow, those of all lists of the number show it.
+    """
     first, second = late(at(10), 500), late(at(20), 700, Totals(500, 1))
     times = at(30), at(31)
     match = _turned_up([second, first], [], found(Totals(500, 1)), times)
+    assert (match.entries, match.certain) == ([first], True)
+    elsewhere = {(CONTACT, OF_LIST): Found(NOTHING_THEN, Totals(500, 1), None, None)}
+    match = _turned_up([first], [], elsewhere, times)
     assert (match.entries, match.certain) == ([first], True)
 
 
