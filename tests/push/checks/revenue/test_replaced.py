@@ -120,6 +120,9 @@ CASES = {
     "others in one that took the place of the old one": Case({"new": [STAYS, *THEIRS]}, 1, SALES),
     "others, of whom as many wait as have left": Case({"old": [*THEIRS, STAYS]}, 1, SALES),
     "either of the two may be the one that has left": Case({"old": [THEIRS[0], STAYS, MORE]}, 2, SALES),
+    "two of one day and amount put to others, one of them to a message of its contact": Case(
+        {"old": [sold("A"), sold("d"), STAYS]}, 2, [sold("a"), sold("c"), STAYS]
+    ),
     "put to another contact": Case({"old": [THEIRS[0], STAYS]}, 1, SALES),
     "changed in amount and time, and renamed later": Case({"old": [CHANGED, STAYS, NUMBERED]}, 1, SALES),
     "changed in amount and time, and added to later": Case({"old": [CHANGED, STAYS, NUMBERED]}, 1, SALES),
