@@ -11,7 +11,6 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
 
 from pipelines.cli.terminal.streams import remarks, results
 from pipelines.process.exit_codes import STOPPED
@@ -29,6 +28,7 @@ def main() -> None:
     gc.disable()  # imported objects stay: a search for garbage among them takes a tenth of a start
     sys.stdout, sys.stderr = sys.stdout and results(sys.stdout), sys.stderr and remarks(sys.stderr)
     from pipelines.cli.app import app  # noqa: PLC0415 - it takes a while, and Ctrl-C may come then
+    from pipelines.cli.shared.exits import end_with  # noqa: PLC0415 - it is imported by now
 
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
@@ -37,7 +37,7 @@ def main() -> None:
         app(prog_name="trackly-sync")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        signal.signal(signal.SIGINT, lambda *_: _leave(code))
+        end_with(code)
         gc.freeze()  # these objects live until the process ends
         raise
 
@@ -45,10 +45,3 @@ def main() -> None:
 def _stop_before_work() -> None:
     os.write(sys.stderr.fileno(), b"Stopped. Nothing was done.\n")
     os._exit(STOPPED)
-
-
-def _leave(code: int) -> None:
-    """End the process with the command's exit code, without waiting for the interpreter's cleanup."""
-    with suppress(OSError, ValueError):  # the reader of our output has gone
-        sys.stdout.flush()
-    os._exit(code)

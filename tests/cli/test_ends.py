@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +26,8 @@ from receiving import SECRET, arrive, delivery
 
 from pipelines import cli
 from pipelines.cli.commands import ui
-from pipelines.cli.shared.exits import guarded, verbose
+from pipelines.cli.shared.exits import guarded, leave, verbose
+from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.cli.terminal.help import Group
 from pipelines.errors import BusyError, SettingsError
 from pipelines.settings import DEMO_MARKER, load_settings
@@ -86,16 +87,30 @@ def test_a_stop_between_commands_is_no_traceback(
     assert (end.value.code, capsys.readouterr().err) == (130, "Stopped. Nothing was done.\n")
 
 
-def test_a_stop_after_the_work_keeps_its_output_and_its_exit_code(tmp_path: Path) -> None:
-    """Ctrl-C while the interpreter puts away what is left: the command has ended, and did so."""
-    with Forked(_print_and_leave, (), {}, tmp_path) as process:
+@pytest.mark.parametrize("work", ["_print_and_leave", "_print_and_be_stopped"])
+def test_a_stop_after_the_work_keeps_its_output_and_its_exit_code(tmp_path: Path, work: str) -> None:
+    """While the interpreter clears up, and while the run is reported to Dagster."""
+    with Forked(globals()[work], (), {}, tmp_path) as process:
         shown, complained = process.communicate(60)
     assert (process.returncode, shown, complained) == (3, b"done\n", b"")
 
 
 def _print_and_leave() -> None:
     print("done")  # noqa: T201 - into a file, so that it is not written at once
-    cli._leave(3)
+    leave(3)
+
+
+def _print_and_be_stopped() -> None:
+    def stop(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code is hand_over.__code__:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> int:
+        print("done")  # noqa: T201 - as above
+        return 3
+
+    sys.setprofile(stop)
+    guarded(work)()
 
 
 def test_results_that_cannot_be_written_are_an_error_and_remarks_are_not(

@@ -52,18 +52,32 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except TracklySyncError as error:
             code = _show_error(error)
         except KeyboardInterrupt:
-            tell("Stopped. Nothing is half-done; run the same command to go on.")
             code = TERMINATED if interrupts.was_terminated() else STOPPED
+            end_with(code)
+            tell("Stopped. Nothing is half-done; run the same command to go on.")
         except BrokenPipeError:  # the reader of our output has gone
             discard(sys.stdout.fileno())
             code = DONE
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
+        end_with(code)
         hand_over(began)
         run_id.reset(outer)
         raise typer.Exit(code)
 
     return run
+
+
+def end_with(code: int) -> None:
+    """Make Ctrl-C and SIGTERM end the process with this exit code: its work has ended, which they do not change."""
+    signal.signal(signal.SIGINT, lambda *_: leave(code))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without waiting for what the interpreter still clears up."""
+    with suppress(OSError, ValueError):  # the reader of the output has gone
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _leave_at_once() -> NoReturn:
