@@ -269,7 +269,7 @@ def _equal(column: str, value: Any) -> str:
 def _one_of(column: str, values: Sequence[Any]) -> str:
     """Translate equality with one of several values.
 
-    Texts and numbers are one list each, since long ORs are slow to plan.
+    Texts are one list and numbers another, since long ORs are slow to plan.
     """
     numbers = list(map(_as_number, filter(_is_number, values)))
     texts = [value for value in values if not _is_number(value)]

@@ -18,7 +18,7 @@ from pipelines.process.exit_codes import STOPPED
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Imports after the start make many objects and no garbage.
 
-By default Python would look for garbage after every 700 objects.
+By default, Python would look for garbage after every 700 objects.
 """
 
 

@@ -28,9 +28,9 @@ def parsing_once(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnec
 
 
 def noting_settings(connection: duckdb.DuckDBPyConnection) -> tuple[duckdb.DuckDBPyConnection, Sequence[str]]:
-    """Return such a connection, and a list of its statements that changed a setting (or may have.
+    """Return such a connection, and a list of its statements that changed a setting, or may have.
 
-    Several in one text).
+    A text with several statements may have changed one.
     """
     settings: list[str] = []
     return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection, settings)), settings

@@ -17,7 +17,7 @@ from pipelines.warehouse.swap import reading
 from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
 
 DIFFERS, CONFLICT = "differs", "conflict"
-"""Not outcomes, but values of --outcome.
+"""Two values of --outcome that are not outcomes.
 
 Rows that differ from what was sent and were not acknowledged, and quarantined rows with this code.
 """

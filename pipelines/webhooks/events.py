@@ -47,7 +47,7 @@ _LEFT_OUT = "the body could not be searched for phone numbers, so nothing of it 
 def digest_of(body: bytes, privacy: Privacy) -> str:
     """Return a digest of a body.
 
-    A keyed one if phones are hashed, since numbers could be tried out against a plain digest.
+    The digest is keyed if phones are hashed, since numbers could be tried out against a plain digest.
     """
     if privacy.key is None:
         return sha256(body).hexdigest()

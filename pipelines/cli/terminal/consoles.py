@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _NO_LIMIT = 10_000
 """Width of a line that does not go to a terminal.
 
-Rich fills a log line up to this width, and the padding is removed later.
+The library rich fills a log line up to this width, and the padding is removed later.
 """
 
 _LEVELS = logging.getLevelNamesMapping()
