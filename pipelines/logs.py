@@ -62,9 +62,15 @@ def log_to(handler: logging.Handler, level: int) -> None:
     Lower levels of other libraries are dropped at any `level`: httpx and SQLAlchemy would log URLs and values.
     """
     handler.setLevel(level)
+    handler.addFilter(_is_no_stop)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # the retry counter of the progress bar needs records from INFO on
     logging.getLogger(ENGINE).setLevel(min(level, logging.INFO))
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    """Return whether a record is not of a Ctrl-C, which SQLAlchemy logs with a traceback and passes on."""
+    return not (record.exc_info and record.exc_info[0] is KeyboardInterrupt)
 
 
 class _RunsFile(logging.Handler):

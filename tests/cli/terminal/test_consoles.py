@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli.terminal.consoles import _Console
+from pipelines.logs import ENGINE, log_to
 
 
 def test_a_row_is_a_line_where_it_goes_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +54,20 @@ def test_what_goes_to_a_file_has_no_spaces_at_the_ends_of_lines() -> None:
         "next",
         "WARNING  Another pull is under way.",
     ]
+
+
+def test_a_stop_that_a_library_logs_is_not_shown() -> None:
+    """SQLAlchemy does where it resets a connection; the command itself says that it was stopped."""
+    root, engine, file = logging.getLogger(), logging.getLogger(ENGINE), io.StringIO()
+    handlers, levels = root.handlers[:], (root.level, engine.level)
+    root.handlers.clear()  # pytest's, which would be closed
+    try:
+        log_to(logging.StreamHandler(file), logging.WARNING)
+        for error in (KeyboardInterrupt(), ValueError()):
+            logging.getLogger("sqlalchemy.pool").error("Exception during reset", exc_info=error)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        engine.setLevel(levels[1])
+    shown = file.getvalue()
+    assert (shown.count("Exception during reset"), "KeyboardInterrupt" in shown) == (1, False)
