@@ -335,7 +335,7 @@ def test_documented_questions_about_money(imported: tuple[Path, list[Row]]) -> N
             by_month[at and at.date().replace(day=1)] += row["revenue"]
             late[row["offer_id"]] += row["revenue"] if lag is not None and lag > 7 * 24 else NOTHING
     found: defaultdict[dt.date | None, Decimal] = defaultdict(Decimal)
-    for row in answer(path, "here it has its own month"):
+    for row in answer(path, "by its own month"):
         found[row["month"]] += row["revenue"]
     assert found == by_month
     offers = answer(path, "Which offers still earn after 7 days?")
