@@ -177,9 +177,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner() as runner:
             return runner.run(_cancelled_by_interrupt(work))
-    except (
-        asyncio.CancelledError
-    ):  # outside of the task: asyncio may cancel the task's last step after its end
+    except asyncio.CancelledError:
+        # caught outside of the task: asyncio may cancel the task's last step after its end
         if _state.count > before:
             raise KeyboardInterrupt from None
         raise
