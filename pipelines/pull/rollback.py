@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, NothingYetError, UsageError
 from pipelines.process import interrupts
-from pipelines.pull.derived.revenue_source import refuse_other_totals, rows_with, with_derived
+from pipelines.pull.derived.revenue_source import contacts_to_go_with, rows_with, with_derived
 from pipelines.pull.draft import Draft, dataset_lock, draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.replies.batches import decode_batch
@@ -41,7 +41,8 @@ from schemas.registry import PULLED
 def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> Snapshot:
     """Publish an earlier snapshot again.
 
-    Revenue that is derived from contacts' totals is rolled back with the contacts, so that their sums agree.
+    Revenue that is derived from contacts' totals and these contacts are rolled back together, so that their sums
+    agree.
 
     Args:
         settings: see `Settings`.
@@ -53,13 +54,14 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         The snapshot that is published now.
 
     Raises:
-        UsageError: there is no such snapshot, or it is revenue of other contacts' totals than the published ones.
+        UsageError: there is no such snapshot, or it is revenue whose contacts are not kept any more.
         NothingYetError: there is no snapshot at all, or none before the published one.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
     target = to_publish(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
-        together = interrupts.run(with_derived(settings, [target], run))
+        contacts = contacts_to_go_with(settings, target)
+        together = [target, contacts] if contacts else interrupts.run(with_derived(settings, [target], run))
         republish(settings, together, _done(record, target, target.manifest.rows))
         _note(record, target, target.manifest.rows)
     return target
@@ -169,16 +171,10 @@ def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot
         to: the snapshot's id; by default the one before the published one.
 
     Raises:
-        UsageError: as `rollback`.
+        UsageError: there is no such snapshot.
         NothingYetError: there is none at all, or none before the published one.
         StorageError: the warehouse or a manifest cannot be read.
     """
-    target = _found(settings, name, to)
-    refuse_other_totals(settings, target)
-    return target
-
-
-def _found(settings: Settings, name: str, to: str | None) -> Snapshot:
     found = {snapshot.manifest.snapshot: snapshot for snapshot in snapshots(settings.parquet_dir, name)}
     if not found:
         raise NothingYetError(f"There is no snapshot of {name} yet.", f"Run: trackly-sync pull {name}")
@@ -212,6 +208,7 @@ def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
     """Return the other tables that a rollback to a snapshot changes, each with its new number of rows.
 
     Raises:
+        UsageError: as `rollback`.
         StorageError, BusyError: the disk or another process stood in the way.
     """
     return interrupts.run(rows_with(settings, snapshot))

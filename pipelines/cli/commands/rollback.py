@@ -49,8 +49,8 @@ def rollback(
 ) -> int:
     """Publish an earlier snapshot again; without a dataset, list the snapshots on disk.
 
-    TRACKLY_KEEP_SNAPSHOTS sets how many snapshots are kept. Revenue that is derived from contacts' totals is rolled
-    back with the contacts, and not without them.
+    TRACKLY_KEEP_SNAPSHOTS sets how many snapshots are kept. Contacts, and revenue that is derived from their totals,
+    are rolled back together.
 
     Examples:
     - `trackly-sync rollback`: the snapshots that can be published again.
@@ -177,10 +177,12 @@ def _show_plan(target: "Manifest", together: dict[str, int], before: "Mapping[st
     rows = f"{plural(target.rows, 'row')} (snapshot {target.snapshot}){_now(before.get(target.dataset))}"
     out.print(f"Would publish {target.dataset} as of {_minute(target)}: {rows}.", markup=False)
     for name, number in together.items():
-        out.print(
-            f"Would make {name} again, of their totals: {plural(number, 'row')}{_now(before.get(name))}.",
-            markup=False,
+        also = (
+            "make revenue again, of their totals"
+            if name == "revenue"
+            else f"publish the {name} it is made of"
         )
+        out.print(f"Would {also}: {plural(number, 'row')}{_now(before.get(name))}.", markup=False)
     out.print("Nothing was changed.")
 
 

@@ -95,25 +95,30 @@ async def newest_together(settings: Settings, newest: list[Snapshot], run: str) 
     return list(by_name.values())
 
 
-def refuse_other_totals(settings: Settings, revenue: Snapshot) -> None:
-    """Hold derived revenue that is to be published alone to the totals of the contacts that are published.
+def contacts_to_go_with(settings: Settings, snapshot: Snapshot) -> Snapshot | None:
+    """Return the contacts that have to be published with derived revenue, so that both have the same sum.
 
     Args:
         settings: see `Settings`.
-        revenue: the snapshot.
+        snapshot: the snapshot to publish, of any dataset.
+
+    Returns:
+        The contacts that the revenue is made of; None if the published contacts have the same sum already, or if the
+        snapshot is not derived revenue.
 
     Raises:
-        UsageError: it does not sum to them.
+        UsageError: these contacts are not kept any more.
         StorageError: the warehouse or a snapshot cannot be read.
     """
-    if revenue.manifest.source != FROM_CONTACTS or _sums_to_published_totals(settings, revenue):
-        return
-    of_contacts = (snapshot.manifest for snapshot in snapshots(settings.parquet_dir, "contacts"))
-    its = next((f" --to {one.snapshot}" for one in of_contacts if is_made_of(revenue.manifest, one)), "")
+    if snapshot.manifest.source != FROM_CONTACTS or _sums_to_published_totals(settings, snapshot):
+        return None
+    for contacts in snapshots(settings.parquet_dir, "contacts"):
+        if is_made_of(snapshot.manifest, contacts.manifest):
+            return contacts
     raise UsageError(
-        f"Revenue of snapshot {revenue.manifest.snapshot} is made of contacts' totals, and does not sum to those"
-        " that are published.",
-        f"It goes with its contacts: trackly-sync rollback contacts{its}",
+        f"Revenue of snapshot {snapshot.manifest.snapshot} is made of the totals of contacts that are not kept any"
+        " more, and the totals of the published contacts have another sum.",
+        "Choose contacts to go back to, which bring their revenue: trackly-sync rollback",
     )
 
 
@@ -129,11 +134,14 @@ def _sums_to_published_totals(settings: Settings, revenue: Snapshot) -> bool:
 
 
 async def rows_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
-    """Return the row counts of other tables that a publish of a snapshot changes: revenue derived from contacts.
+    """Return the row counts of other tables that a rollback to a snapshot changes: derived revenue, or its contacts.
 
     Raises:
+        UsageError: as `contacts_to_go_with`.
         StorageError, BusyError: the disk or another process stood in the way.
     """
+    if its := contacts_to_go_with(settings, snapshot):
+        return {"contacts": its.manifest.rows}
     contacts = _contacts_of_revenue(settings, [snapshot])
     return {"revenue": await rows_derived(settings, contacts)} if contacts else {}
 

@@ -89,7 +89,7 @@ def test_every_table_that_changes_is_named(account: Account, settings: Settings,
     pull(settings, ["revenue"], "r2")
     rows = published(settings.warehouse)["revenue"].rows
     next(iter(account.contacts()))["revenue_total"] += 5
-    pull(settings, ["contacts", "revenue"], "r3")
+    newest = pull(settings, ["contacts", "revenue"], "r3")[1].manifest.snapshot
     planned = json.loads(shown(rollback, "contacts", dry_run=True, as_json=True))
     assert planned["published_now"]["revenue"]["rows"] == rows + 1
     assert planned["together"] == {"revenue": rows + 2}, "what came, and that it has gone again"
@@ -101,3 +101,8 @@ def test_every_table_that_changes_is_named(account: Account, settings: Settings,
     assert f"revenue with it: {rows + 2} rows" in done
     assert re.search(r"as of \d{4}-\d\d-\d\d \d\d:\d\d UTC", done)
     assert published(settings.warehouse)["revenue"].rows == rows + 2
+    assert "Would publish the contacts it is made of: 40 rows" in shown(
+        rollback, "revenue", to=newest, dry_run=True
+    )
+    done = json.loads(shown(rollback, "revenue", to=newest, as_json=True))
+    assert (done["rows"], done["together"]) == (rows + 1, {"contacts": 40})
