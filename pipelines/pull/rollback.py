@@ -62,8 +62,8 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
         contacts = contacts_to_go_with(settings, target)
         together = [target, contacts] if contacts else interrupts.run(with_derived(settings, [target], run))
-        republish(settings, together, _done(record, target, target.manifest.rows))
-        _note(record, target, target.manifest.rows)
+        republish(settings, together, _done(record, target, target.manifest.rows, contacts))
+        _note(record, target, target.manifest.rows, contacts)
     return target
 
 
@@ -151,15 +151,16 @@ def _published(settings: Settings, name: str) -> Snapshot:
     return before
 
 
-def _done(record: RunRecord, snapshot: Snapshot, rows: int) -> RunRecord:
+def _done(record: RunRecord, snapshot: Snapshot, rows: int, contacts: Snapshot | None = None) -> RunRecord:
     """Return the run record as it will be after the snapshot is published."""
     done = msgspec.structs.replace(record)
-    _note(done, snapshot, rows)
+    _note(done, snapshot, rows, contacts)
     return done
 
 
-def _note(record: RunRecord, snapshot: Snapshot, rows: int) -> None:
-    record.rows, record.details = rows, details(snapshot=snapshot.manifest.snapshot)
+def _note(record: RunRecord, snapshot: Snapshot, rows: int, contacts: Snapshot | None = None) -> None:
+    beside = {"contacts": contacts.manifest.snapshot} if contacts else {}
+    record.rows, record.details = rows, details(snapshot=snapshot.manifest.snapshot, **beside)
 
 
 def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot:

@@ -4,7 +4,7 @@ What does not belong here: rolling back (`pull.rollback`).
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
@@ -46,16 +46,15 @@ def rolled_back(settings: Settings, pulled: Mapping[str, Manifest]) -> list[Roll
     if not older:
         return []
     done = last_of_each(settings.data_dir, "succeeded")
-    return [
-        one
-        for one in older
-        if _chosen(done.get(f"rollback {one.published.dataset}")) == one.published.snapshot
-    ]
+    return [one for one in older if one.published.snapshot in _chosen(one.published.dataset, done)]
 
 
-def _chosen(rollback: RunRecord | None) -> str | None:
-    """Return the snapshot that a rollback put back; None without a rollback."""
-    return rollback.figures.get("snapshot") if rollback else None
+def _chosen(name: str, done: Mapping[str, RunRecord]) -> tuple[Any, Any]:
+    """Return the snapshots that the last rollbacks put back: of the dataset, and of contacts with their revenue."""
+    own, of_revenue = (
+        record.figures if (record := done.get(f"rollback {each}")) else {} for each in (name, "revenue")
+    )
+    return own.get("snapshot"), of_revenue.get(name)
 
 
 def _shown(manifest: Manifest) -> str:

@@ -86,7 +86,7 @@ def test_what_there_is_and_what_would_be_done(account: Account, settings: Settin
 def test_every_table_that_changes_is_named(account: Account, settings: Settings, shown: Shown) -> None:
     """Revenue that is made of contacts' totals goes with them: with --dry-run, and when it is done."""
     pull(settings, ["contacts"], "r1")
-    pull(settings, ["revenue"], "r2")
+    oldest = pull(settings, ["revenue"], "r2")[-1].manifest.snapshot
     rows = published(settings.warehouse)["revenue"].rows
     next(iter(account.contacts()))["revenue_total"] += 5
     newest = pull(settings, ["contacts", "revenue"], "r3")[1].manifest.snapshot
@@ -106,3 +106,7 @@ def test_every_table_that_changes_is_named(account: Account, settings: Settings,
     )
     done = json.loads(shown(rollback, "revenue", to=newest, as_json=True))
     assert (done["rows"], done["together"]) == (rows + 1, {"contacts": 40})
+    assert "contacts was rolled back" not in shown(status), "they are the newest"
+    shown(rollback, "revenue", to=oldest)
+    both = "contacts was rolled back: published is .*revenue was rolled back: published is "
+    assert re.search(both, shown(status), re.DOTALL)
