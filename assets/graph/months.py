@@ -160,10 +160,11 @@ def _left_out(month: Month, settings: Settings) -> dict[str, int]:
     """Return rows that were left out or differ, if they are more than the limit."""
     total = month.total()
     left = {outcome: rows for outcome, rows in total.items() if outcome in LEFT_OUT}
+    rows, left_out = sum(total.values()), sum(left.values())
+    over = is_over_limit(rows, left_out, month.differs, settings.push_left_out_share)
     if month.differs:
         left[_DIFFERS] = month.differs
-    rows, left_out = sum(total.values()), sum(left.values()) - month.differs
-    return left if is_over_limit(rows, left_out, month.differs, settings.push_left_out_share) else {}
+    return left if over else {}
 
 
 def _result(check: str, months: Mapping[str, Mapping[str, int]]) -> dg.AssetCheckResult:

@@ -48,15 +48,15 @@ def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
         last: the newest record of each activity.
     """
     return [
-        _still_twice(record, record.figures)
+        _still_twice(record)
         for record in last
         if record.activity == "reconcile" and record.status == "succeeded"
     ]
 
 
-def _still_twice(record: RunRecord, figures: Mapping[str, Any]) -> Condition:
+def _still_twice(record: RunRecord) -> Condition:
     """Build the condition, which does not alert: a person has decided, and may have been right."""
-    found = figures.get("still_twice", {})
+    found = record.figures.get("still_twice", {})
     is_there = bool(found.get("contacts"))
     text = still_twice_text(found) or "nothing that was acknowledged as perhaps there twice is still there"
     since = record.finished_at if is_there else None

@@ -286,10 +286,7 @@ def compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int
         connection: a connection with the tables of `TotalsInStage`.
         ledger: the ledger with what was sent; None if there is none yet.
     """
-    for name, columns in _TABLES.items():
-        connection.register("incoming", pa.schema(columns).empty_table())
-        connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
-        connection.unregister("incoming")
+    make_tables(connection)
     if ledger:
         _fill(connection, ledger)
     connection.execute(COMPARE)
@@ -297,6 +294,14 @@ def compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int
         "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"
     ).fetchall()
     return int(contacts)
+
+
+def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that the comparison reads, without rows."""
+    for name, columns in _TABLES.items():
+        connection.register("incoming", pa.schema(columns).empty_table())
+        connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
+        connection.unregister("incoming")
 
 
 def found_twice(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, list[str]]:

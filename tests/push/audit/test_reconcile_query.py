@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipelines.push.audit.reconcile_query import _TABLES, COMPARE
+from pipelines.push.audit.reconcile_query import _TABLES, COMPARE, make_tables
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.warehouse.structure.tables import insert
 
@@ -51,10 +51,7 @@ def test_calls_that_count_as_delivered_twice(
             f"('+{who}', '1', {n * 50_000}, {n}, 0, NULL, {n * 50_000}, {n})" for who, n in more.items()
         )
         connection.execute(f"INSERT INTO totals VALUES {sums}")
-        for name, declared in _TABLES.items():
-            connection.register("incoming", pa.schema(declared).empty_table())
-            connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
-            connection.unregister("incoming")
+        make_tables(connection)
         columns = zip(zip(*rows, strict=True), schema.types, strict=True)
         insert(
             connection, "revenue", pa.table([pa.array(some, kind) for some, kind in columns], schema=schema)
