@@ -177,10 +177,9 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     Raises:
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
-    newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
-    together = interrupts.run(newest_together(settings, newest, run))
     with recorded(settings.data_dir, run, "publish") as record:
-        done = publish(settings, together)
+        newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
+        done = publish(settings, interrupts.run(newest_together(settings, newest, run)))
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
     return done
 
